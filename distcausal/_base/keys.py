@@ -1,0 +1,41 @@
+"""From a seed to named, independent streams of random numbers.
+
+A stage of a computation draws from a stream with its own name, so adding a stage never
+moves the draws of another. Draws that belong to units are made unit by unit, folding
+the unit's number into the key: padding and added units leave existing draws unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zlib import crc32
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from distcausal._base.typing import Array, Count, Real
+
+__all__ = ["Seed", "by_unit", "stream"]
+
+Seed = int | Array
+
+
+def stream(seed: Seed, stage: str) -> Array:
+    """Key for a named stage, from an integer seed or a JAX key."""
+    root = jax.random.key(seed) if isinstance(seed, int | np.integer) else seed
+    return jax.random.fold_in(root, crc32(stage.encode()))
+
+
+def by_unit(
+    draw: Callable[..., Array], key: Array, unit: Count[Array, " unit"], draws: int
+) -> Real[Array, "draw unit"]:
+    """Draw ``draws`` numbers per unit that depend only on the unit's number.
+
+    ``draw`` is called as ``draw(key, (draws,))`` and returns an array of that shape.
+    """
+
+    def one(number: Count[Array, ""]) -> Real[Array, " draw"]:
+        return draw(jax.random.fold_in(key, number), (draws,))
+
+    return jax.vmap(one, out_axes=1)(jnp.asarray(unit))

@@ -1,0 +1,1 @@
+"""The shared data model: units that each carry a distribution."""

@@ -1,0 +1,70 @@
+"""Every error and warning the package raises, under one base class of each kind.
+
+A person who wants to catch "anything distcausal says about my input" catches
+`DistCausalError`; it is a `ValueError`, so code that knows nothing of this package
+catches it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "ConvergenceError",
+    "DataError",
+    "DataWarning",
+    "DesignError",
+    "DistCausalError",
+    "DistCausalWarning",
+    "IdentificationError",
+    "InferenceWarning",
+    "check_choice",
+    "listing",
+]
+
+
+class DistCausalError(ValueError):
+    """Base class of all errors raised on purpose by distcausal."""
+
+
+class DataError(DistCausalError):
+    """The data break a rule; the message names units, columns and the remedy."""
+
+
+class DesignError(DistCausalError):
+    """An argument, or its combination with the data, leaves nothing to estimate."""
+
+
+class IdentificationError(DistCausalError):
+    """The quantity asked for is not identified; the message names the obstruction."""
+
+
+class ConvergenceError(DistCausalError):
+    """An iterative method stopped before it met its own criterion."""
+
+
+class DistCausalWarning(UserWarning):
+    """Base class of all warnings issued by distcausal."""
+
+
+class DataWarning(DistCausalWarning):
+    """Something about the data deserves a look before the result is believed."""
+
+
+class InferenceWarning(DistCausalWarning):
+    """Standard errors, bands or tests may not hold what they promise here."""
+
+
+def listing(names: Iterable[object], most: int = 5) -> str:
+    """Name the first few offenders and count the rest, for messages."""
+    shown = [str(name) for name in names]
+    if len(shown) <= most:
+        return ", ".join(shown)
+    return ", ".join(shown[:most]) + f" and {len(shown) - most} more"
+
+
+def check_choice(argument: str, value: object, choices: Sequence[object]) -> None:
+    """Raise `DesignError` unless ``value`` is one of the choices, which it lists."""
+    if value not in choices:
+        offered = ", ".join(repr(choice) for choice in choices)
+        raise DesignError(f"{argument} {value!r} is not one of {offered}.")

@@ -1,0 +1,1 @@
+"""Pure functions of arrays, shared by every family of methods."""

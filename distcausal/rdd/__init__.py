@@ -1,0 +1,1 @@
+"""Regression discontinuity with distribution-valued outcomes (R3D)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +18,7 @@ from distcausal._base.jaxcompat import backend, keeps_double
 
 __all__ = ["SessionInfo", "session_info", "versions"]
 
-_REQUIRED = ("distcausal", "numpy", "scipy", "jax", "jaxlib", "pandas", "narwhals")
+_REQUIRED = ("numpy", "scipy", "jax", "jaxlib", "pandas", "narwhals")
 _OPTIONAL = ("matplotlib", "tqdm", "polars", "pyarrow")
 _THREAD_SETTINGS = (
     "OMP_NUM_THREADS",
@@ -109,7 +110,9 @@ def _installed() -> tuple[tuple[str, str], ...]:
 
 def versions() -> dict[str, str]:
     """Versions of the packages that decide the numbers, for the record of a result."""
-    return dict(_installed())
+    # The package states its own version; installed metadata may be of another copy.
+    own = sys.modules[__name__.partition(".")[0]].__version__
+    return {"distcausal": own, **dict(_installed())}
 
 
 def _threads() -> str:

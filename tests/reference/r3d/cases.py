@@ -92,7 +92,7 @@ def load(name: str) -> Case:
 
 def pack(folder: Path, name: str, settings: dict) -> None:
     """Write one case from its CSV files."""
-    draws = pd.read_csv(folder / f"{name}_data.csv", float_precision="round_trip")
+    draws = pd.read_csv(folder / f"{name}_data.csv")
     multipliers = pd.read_csv(folder / f"{name}_xi.csv", header=None)
     units = draws.groupby("unit", sort=True)
     part = {
@@ -109,7 +109,7 @@ def pack(folder: Path, name: str, settings: dict) -> None:
     ):  # fmt: skip
         path = folder / f"{name}_{file}.csv"
         if path.exists():
-            frame = pd.read_csv(path, float_precision="round_trip")
+            frame = pd.read_csv(path)
             part |= {f"{kind}_{key}": _column(frame[key]) for key in frame}
     np.savez_compressed(HOME / f"{name}.npz", **part)
 

@@ -44,7 +44,7 @@ def density_at_cutoff(x: np.ndarray, name: str) -> float:
 
 
 def pilot_parts(q, x, s, name, density) -> Parts:
-    """Constants at order s + 1 from a global polynomial of degree s + 2 on each side."""
+    """Constants at order s + 1 from a polynomial of degree s + 2 over each side."""
     order = s + 1
     bias_constant, variance_constant = constants(order, name)
     bias, variance = np.zeros((2, q.shape[1])), np.zeros((2, q.shape[1]))
@@ -114,7 +114,7 @@ def bandwidth(
 
     The caps at the data range and the least number of units are applied by `guard`.
     """
-    n, count = q.shape
+    n = x.size
     omega = np.ones(n) if weights is None else weights
     cell = cell_widths(levels) if integrated else None
     penalty = (0.0 if integrated else 3.0) if penalty is None else penalty

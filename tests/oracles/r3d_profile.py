@@ -98,9 +98,7 @@ def bandwidth(q, x, *, s, name, common, coverage=False) -> dict:
             weight = np.maximum(fit.row(0), 0)
             residual = q[:, j] - fit.fitted(q[:, j])
             variance[side, j] = (weight * residual**2).sum() / weight.sum()
-    h = _rate(
-        variance.sum(0) / density, bias[1] - bias[0], s, n, common, fallback
-    )
+    h = _rate(variance.sum(0) / density, bias[1] - bias[0], s, n, common, fallback)
     if coverage:
         h = h * n ** (-s / ((2 * s + 3) * (s + 3)))
     return {

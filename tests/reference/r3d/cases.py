@@ -5,7 +5,7 @@ variable, draws) and 1e-4 (weights, multipliers). Stored as integers they compre
 and come back exactly: dividing an integer by a power of ten gives the double nearest
 to that decimal, which is what reading the decimal text gives.
 
-Run ``python -m tests.reference.r3d.cases FOLDER`` to pack the CSV files of FOLDER again.
+Run ``python -m tests.reference.r3d.cases FOLDER`` to pack the CSV files of FOLDER.
 """
 
 from __future__ import annotations

@@ -92,15 +92,21 @@ def project(curve: np.ndarray, cell: np.ndarray) -> np.ndarray:
 def rearrange(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Sort the step function that takes each value over its level's cell.
 
-    The cells tile an interval around the levels; the sorted step function is read at
-    the levels themselves. On an equispaced grid this sorts the values.
+    The sorted step function is averaged over each cell, which keeps its integral. On an
+    equispaced grid this sorts the values.
     """
     cell = cell_widths(levels)
     rank = np.argsort(curve, kind="stable")
-    edge = np.cumsum(cell[rank])
-    start = levels[0] - cell[0] / 2
-    tall = np.searchsorted(edge * (1 + 1e-12), levels - start)
-    return curve[rank][np.minimum(tall, curve.size - 1)]
+    height, width = curve[rank], cell[rank]
+    sorted_edge = np.concatenate([[0], np.cumsum(width)])
+    cell_edge = np.concatenate([[0], np.cumsum(cell)])
+    out = np.zeros(curve.size)
+    for j in range(curve.size):
+        for k in range(curve.size):
+            low = max(cell_edge[j], sorted_edge[k])
+            high = min(cell_edge[j + 1], sorted_edge[k + 1])
+            out[j] += height[k] * max(high - low, 0.0) / cell[j]
+    return out
 
 
 def rearrange_interpolated(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -241,16 +247,17 @@ def lever(residual, both, leverage, cluster) -> np.ndarray:
 
 
 def _small_sample(residual, both, cluster) -> np.ndarray:
-    """HC1 and CR1: one factor per side from counts of units with positive weight."""
+    """HC1, one factor per side; CR1, one factor for the whole regression."""
     out = residual.copy()
-    for fit in both:
-        n = int((fit.k > 0).sum())
-        factor = n / (n - fit.basis.shape[1])
-        if cluster is not None:
-            g = np.unique(cluster[fit.k > 0]).size
-            factor = g / (g - 1) * (n - 1) / (n - fit.basis.shape[1])
-        out[fit.inside] *= np.sqrt(factor)
-    return out
+    if cluster is None:
+        for fit in both:
+            n = int((fit.k > 0).sum())
+            out[fit.inside] *= np.sqrt(n / (n - fit.basis.shape[1]))
+        return out
+    k = both[BELOW].k + both[ABOVE].k
+    n, g = int((k > 0).sum()), np.unique(cluster[k > 0]).size
+    used = 2 * both[BELOW].basis.shape[1]
+    return out * np.sqrt(g / (g - 1) * (n - 1) / (n - used))
 
 
 def _treatment_side(

@@ -40,6 +40,7 @@ class Parts:
 
 def density_at_cutoff(x: np.ndarray, name: str) -> float:
     width = 1.06 * np.std(x, ddof=1) * x.size ** (-1 / 5)
+    width = max(width, 2 * np.abs(x).min())
     return float(kernel(name, x / width).mean() / width)
 
 
@@ -110,10 +111,7 @@ def bandwidth(
     q, x, levels, *, s=1, kernel="triangular", integrated=True, kind="rd",
     cer=False, penalty=None, weights=None,
 ) -> dict:  # fmt: skip
-    """Pilot, constants and final bandwidth (2, level), before the safeguards bind.
-
-    The caps at the data range and the least number of units are applied by `guard`.
-    """
+    """Pilot, constants and final bandwidth (2, level)."""
     n = x.size
     omega = np.ones(n) if weights is None else weights
     cell = cell_widths(levels) if integrated else None
@@ -121,22 +119,26 @@ def bandwidth(
     density = density_at_cutoff(x, kernel)
     first = pilot_parts(q, x, s, kernel, density)
     pilot = balance(first, s + 1, n, cell, "rd", 0.0)
-    pilot = np.minimum(pilot, np.abs(x).max())
+    pilot = guard(pilot, x, max(s + 3, 10), each_side=False)
     parts = local_parts(q, x, s, kernel, pilot, density, omega)
     h = balance(parts, s, n, cell, kind, penalty)
     if cer:
         h = h * coverage_factor(n, s)
+    h = guard(h, x, max(s + 3, 10), each_side=kind in ("two", "comb2"))
     return {"h": h, "pilot": pilot, "parts": parts, "density": density}
 
 
 def guard(h: np.ndarray, x: np.ndarray, least: int, each_side: bool) -> np.ndarray:
     """Cap at the farthest unit, then widen to hold `least` distinct values a side."""
-    far = [np.abs(x[member]).max() for member in sides(x)]
-    near = [np.unique(np.abs(x[member]))[:least][-1] for member in sides(x)]
+    near = np.array([_nth_distance(x[member], least) for member in sides(x)])
     if not each_side:
-        far, near = [max(far)] * 2, [max(near)] * 2
-    capped = np.minimum(h, np.array(far)[:, None])
-    return np.maximum(capped, np.array(near)[:, None])
+        near = np.full(2, near.max())
+    return np.maximum(np.minimum(h, np.abs(x).max()), near[:, None])
+
+
+def _nth_distance(x: np.ndarray, nth: int) -> float:
+    """Window that holds `nth` distinct values with positive weight, if there are."""
+    return float(np.unique(np.abs(x))[:nth][-1] * (1 + 1e-6))
 
 
 __all__ = [

@@ -1,0 +1,84 @@
+"""A new sample size of a known size class compiles nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+import numpy as np
+import pytest
+
+import distcausal as dc
+from distcausal._base.shapes import size_class
+from tests.rdd.designs import make
+
+SIZES = (100, 121, 128)  # one size class
+COMPILED = "/jax/core/compile/backend_compile_duration"
+TRACED = "/jax/core/compile/jaxpr_trace_duration"
+
+pytestmark = pytest.mark.filterwarnings("ignore::distcausal.errors.DistCausalWarning")
+
+
+@contextmanager
+def counting(*events: str) -> Iterator[list[str]]:
+    """Names of the listed JAX events that happen inside the block."""
+    seen: list[str] = []
+    active = [True]
+
+    def listen(event: str, duration: float, **_: object) -> None:
+        if active[0] and event in events:
+            seen.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield seen
+    finally:
+        active[0] = False  # listeners cannot be removed one by one
+
+
+def analyse(units, seed, **options):
+    design = make(seed, units, 9)
+    treatment = options.pop("treatment", None)
+    if treatment is not None:
+        treatment = (design.running > 0).astype(float)
+        treatment[::9] = 1 - treatment[::9]
+    fit = dc.r3d(
+        design.data,
+        running="x",
+        levels=design.levels,
+        treatment=treatment,
+        inference=dc.MultiplierBootstrap(draws=99),
+        **options,
+    )
+    return dc.nullity_test(fit), dc.homogeneity_test(fit)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"method": "pointwise", "selector": "mse"},
+        {"bandwidth": 0.7},
+        {"treatment": True},
+        {"weights": True},
+        {"profile": "R3D-0.1.0"},
+    ],
+    ids=lambda options: "-".join(options) or "defaults",
+)
+def test_a_new_size_of_the_same_class_compiles_nothing(options):
+    assert len({size_class(units) for units in SIZES}) == 1
+
+    def run(units, seed):
+        chosen = dict(options)
+        if "weights" in chosen:
+            chosen["weights"] = np.linspace(1, 2, units)
+        analyse(units, seed, **chosen)
+
+    with counting(COMPILED) as first:
+        run(SIZES[0], 0)
+    assert first, "the count sees nothing: the first call must compile"
+    with counting(COMPILED, TRACED) as later:
+        for seed, units in enumerate(SIZES[1:], 1):
+            run(units, seed)
+    assert not later

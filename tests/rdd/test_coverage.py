@@ -38,7 +38,7 @@ def test_uniform_bands_cover_at_their_nominal_rate(units):
         data = dc.RandomDistributions.from_quantiles(curves, LEVELS, columns={"x": x})
         fit = dc.r3d(data, running="x", levels=LEVELS, seed=seed)
         low, high = fit.band(0.95)
-        hits += bool(np.all((low <= 0) & (0 <= high)))
+        hits += bool(np.all((low <= 0) & (high >= 0)))
     coverage = hits / REPLICATIONS
     error = np.sqrt(0.95 * 0.05 / REPLICATIONS)
     # Three Monte Carlo errors, and the point that normal asymptotics cost at n = 200.

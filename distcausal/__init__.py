@@ -17,7 +17,7 @@ _HOME = {
     "RandomDistributions": "distcausal.data.distributions",
     "cache_compilations": "distcausal._base.jaxcompat",
     "cite": "distcausal._base.citation",
-    "functional_effect": "distcausal.rdd.hypotheses",
+    "functional_effect": "distcausal.rdd.functional",
     "homogeneity_test": "distcausal.rdd.hypotheses",
     "nullity_test": "distcausal.rdd.hypotheses",
     "r3d": "distcausal.rdd.api",

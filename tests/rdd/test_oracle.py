@@ -152,7 +152,7 @@ def test_one_bandwidth_per_level_agrees(design, seed):
 
 @pytest.mark.parametrize(
     ("leverage", "clustered", "method"),
-    itertools.product(("hc0", "hc1", "hc2", "hc3"), (False, True), METHODS),
+    list(itertools.product(("hc0", "hc1", "hc2", "hc3"), (False, True), METHODS)),
 )
 def test_leverage_corrections_agree(leverage, clustered, method):
     design, cluster = clustered_design(5) if clustered else (make(5), None)
@@ -200,7 +200,7 @@ def fuzzy_design(seed, count=5):
 
 @pytest.mark.parametrize(
     ("method", "leverage", "seed"),
-    itertools.product(METHODS, ("hc0", "hc1", "hc2", "hc3"), (1, 2)),
+    list(itertools.product(METHODS, ("hc0", "hc1", "hc2", "hc3"), (1, 2))),
 )
 def test_fuzzy_fits_agree(method, leverage, seed):
     design, treatment = fuzzy_design(seed)

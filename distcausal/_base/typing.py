@@ -7,14 +7,14 @@ are inert.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from jax import Array as Array
 
 if TYPE_CHECKING:
-    Real = Annotated
-    Count = Annotated
-    Flag = Annotated
+    from typing import Annotated as Count
+    from typing import Annotated as Flag
+    from typing import Annotated as Real
 else:
     try:
         from jaxtyping import Bool as Flag

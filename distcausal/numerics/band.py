@@ -20,7 +20,7 @@ __all__ = ["check_confidence", "largest", "order_statistic", "rank_p_value", "sc
 
 def check_confidence(confidence: float) -> float:
     """Return the coverage wanted, or raise `DesignError` if it is not in (0, 1)."""
-    if not (np.isscalar(confidence) and 0 < confidence < 1):
+    if not (isinstance(confidence, float | int) and 0 < confidence < 1):
         raise DesignError(
             f"confidence {confidence!r} should be a number between 0 and 1, "
             "such as 0.95."

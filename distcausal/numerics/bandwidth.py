@@ -2,8 +2,8 @@
 
 With bias ``h^{s+1} B`` and variance ``V / (n h)`` the mean squared error is least at
 ``h = [V / (2 (s+1) B²)]^{1/(2s+3)} n^{-1/(2s+3)}``. What differs between the rules on
-offer is what stands for B and V: the difference of the two sides, their sum, or one side
-alone, at one quantile level or integrated over levels. Each rule is one line here.
+offer is what stands for B and V: the difference of the two sides, their sum, or one
+side alone, at one quantile level or integrated over levels. Each rule is one line here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Selector:
     integrated
         One bandwidth for the integral over levels, instead of one per level.
     rule
-        ``"rd"`` (the difference of the sides), ``"sum"``, ``"two"`` (each side its own),
+        ``"rd"`` (difference of the sides), ``"sum"``, ``"two"`` (each side its own),
         ``"comb1"`` (smaller of rd and sum), ``"comb2"`` (median of two, rd and sum).
     coverage
         Shrink towards the rate that is best for the coverage of intervals.
@@ -125,9 +125,9 @@ def optimal(
         known = square > 1e-12 * spread
         penalised = np.where(known, square + regularisation * spread, 1.0)
         best = total(variance) / (2 * (order + 1) * penalised * units)
-        floor = np.broadcast_to(fallback.T, (2, len(fallback)))
-        best = np.broadcast_to(best ** (1 / (2 * order + 3)), floor.shape)
-        return np.where(known, best, floor).T
+        best = best ** (1 / (2 * order + 3))
+        chosen = np.where(known, best, fallback.T)
+        return np.broadcast_to(chosen, (2, chosen.shape[-1])).T
 
     below, above = terms.bias
     variance, noise = terms.variance.sum(axis=0), terms.bias_variance.sum(axis=0)

@@ -1,4 +1,4 @@
-"""Shifted Legendre polynomials: the basis in which one-sided fits stay well conditioned.
+"""Shifted Legendre polynomials: the basis that keeps one-sided fits well conditioned.
 
 A local polynomial on one side of a cutoff lives on ``[0, 1]`` after scaling by the
 bandwidth. Powers of ``u`` there are nearly collinear (the Gram matrix of degree 8 has
@@ -11,20 +11,24 @@ from __future__ import annotations
 
 from functools import cache
 from math import comb, factorial
+from typing import Any, TypeVar
 
 import numpy as np
 
 __all__ = ["at_zero", "basis_matrix", "leading_coefficient", "to_powers"]
 
 
-def basis_matrix(u: np.ndarray, degree: int) -> np.ndarray:
+AnyArray = TypeVar("AnyArray", bound=Any)
+
+
+def basis_matrix(u: AnyArray, degree: int) -> AnyArray:
     """Values of the polynomials of degree ``0..degree`` at ``u``, one column each.
 
     Works on NumPy and JAX arrays alike: only arithmetic and the array's own stacking
     are used.
     """
     shifted = 2 * u - 1
-    columns = [shifted * 0 + 1, shifted]
+    columns: list[Any] = [shifted * 0 + 1, shifted]
     for n in range(1, degree):
         columns.append(
             ((2 * n + 1) * shifted * columns[n] - n * columns[n - 1]) / (n + 1)

@@ -7,20 +7,22 @@ sums, or one row per unit; the caller adds blocks, and the data never need to be
 piece.
 
 Columns that share a bandwidth share their weights. They are laid out as
-``(unit, group, column)`` with one bandwidth per group: one group of all quantile levels,
-or as many groups of one column as there are levels. Side 0 lies below the cutoff, side 1
-at or above it. Fits use shifted Legendre polynomials in ``|x| / bandwidth``; a padded unit
-has weight zero. The kernel enters as the three coefficients of its polynomial, so it
-compiles nothing of its own.
+``(unit, group, column)`` with one bandwidth per group: one group of all quantile
+levels, or as many groups of one column as there are levels. Side 0 lies below the
+cutoff, side 1 at or above it. Fits use shifted Legendre polynomials in
+``|x| / bandwidth``; a padded unit has weight zero. The kernel enters as the three
+coefficients of its polynomial, so it compiles nothing of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from distcausal._base.typing import Array, Count, Real
 from distcausal.numerics.legendre import basis_matrix
@@ -29,6 +31,7 @@ __all__ = [
     "ClusterScores",
     "Moments",
     "ResidualMoments",
+    "added",
     "cluster_scores",
     "contributions",
     "fitted_rows",
@@ -37,6 +40,9 @@ __all__ = [
     "side_moments",
     "side_sums",
 ]
+
+
+Sums = TypeVar("Sums", bound=tuple[Any, ...])
 
 
 class Moments(NamedTuple):
@@ -86,6 +92,15 @@ class ClusterScores(NamedTuple):
 
     gram: Real[Array, "cluster group side basis basis"]
     score: Real[Array, "cluster group side basis column"]
+
+
+def added(parts: Iterable[Sums]) -> Sums:
+    """Add the sums of several blocks, on the host; fields become NumPy arrays."""
+    first, *others = parts
+    totals = [np.asarray(field) for field in first]
+    for other in others:
+        totals = [total + field for total, field in zip(totals, other, strict=True)]
+    return type(first)(*totals)
 
 
 def _sides(x: Real[Array, " unit"]) -> Real[Array, "unit side"]:

@@ -11,8 +11,8 @@ handful of rounds over ever fewer stretches. Curves that already increase are ne
 touched and come back bit for bit.
 
 Plain NumPy on the host, by measurement: 12,288 curves of 99 levels take 0.003 s when
-all increase, 0.005 s when a hundred do not and 0.25 s when none does. The same algorithm
-under `jax.jit` took 0.09 to 0.2 s in every case, after 0.7 s of compilation.
+all increase, 0.005 s when a hundred do not and 0.25 s when none does. The same
+algorithm under `jax.jit` took 0.09 to 0.2 s in every case, after 0.7 s of compilation.
 """
 
 from __future__ import annotations

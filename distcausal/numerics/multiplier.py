@@ -1,7 +1,7 @@
 """Multipliers with mean zero and variance one for the bootstrap.
 
-Each unit, or cluster, keeps its own stream, so its multipliers do not depend on how many
-others there are, on padding, or on the blocks the units are processed in.
+Each unit, or cluster, keeps its own stream, so its multipliers do not depend on how
+many others there are, on padding, or on the blocks the units are processed in.
 """
 
 from __future__ import annotations

@@ -78,8 +78,8 @@ def r3d(
     .. math:: \tau(q) = \lim_{x \downarrow c} E[Q_Y(q) | X = x]
               - \lim_{x \uparrow c} E[Q_Y(q) | X = x],
 
-    in fuzzy designs divided by the jump of the share treated: the local average quantile
-    treatment effect, of compliers if fuzzy.
+    in fuzzy designs divided by the jump of the share treated: the local average
+    quantile treatment effect, of compliers if fuzzy.
 
     Parameters
     ----------

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from distcausal.numerics.bandwidth import (
     LeadingTerms,
@@ -24,7 +25,7 @@ from distcausal.numerics.bandwidth import (
 from distcausal.numerics.kernel import KERNELS, Kernel
 from distcausal.numerics.leastsq import solve_moments
 from distcausal.numerics.legendre import leading_coefficient
-from distcausal.numerics.localpoly import ResidualMoments, residual_moments
+from distcausal.numerics.localpoly import added, residual_moments
 from distcausal.rdd.core import sum_moments
 from distcausal.rdd.sample import Sample
 
@@ -171,11 +172,11 @@ def _leading_terms(
     """
     degree, top = rules.degree, order + 1
     moments = sum_moments(sample, kernel, bandwidth, degree)
-    solution = solve_moments(moments.gram, moments.cross, top)
+    solution = solve_moments(np.asarray(moments.gram), np.asarray(moments.cross), top)
     scale = leading_coefficient(top) / bandwidth[..., None] ** top
     curvature = scale * solution.coef[:, :, top]
     row = scale * solution.inverse[:, :, top]
-    parts = [
+    sums = added(
         residual_moments(
             block.x,
             block.weight,
@@ -187,9 +188,8 @@ def _leading_terms(
             degree=degree,
         )
         for block in sample.blocks(bandwidth)
-    ]
-    sums = ResidualMoments(*(np.sum(part, axis=0) for part in zip(*parts, strict=True)))
-    variance = sums.square / sums.mass[..., None]
+    )
+    variance = np.asarray(sums.square / sums.mass[..., None])
     if order == rules.pilot_order + 1:
         sides = np.array([np.sum(sample.counted < 0), np.sum(sample.counted >= 0)])
         variance = variance * (sides / np.maximum(sides - 1, 1))[:, None]
@@ -201,6 +201,6 @@ def _leading_terms(
     )
 
 
-def _by_side(grouped: np.ndarray) -> np.ndarray:
+def _by_side(grouped: ArrayLike) -> np.ndarray:
     """From ``(group, side, column)`` to ``(side, level)``."""
-    return np.moveaxis(grouped, 1, 0).reshape(2, -1)
+    return np.moveaxis(np.asarray(grouped), 1, 0).reshape(2, -1)

@@ -49,7 +49,7 @@ class MultiplierBootstrap:
         ``"hc0"`` to ``"hc3"``: how residuals of influential units are enlarged. With
         clusters read as their analogues CR0 to CR3.
     influence
-        ``"finite"``: the weights of the fit itself; ``"asymptotic"``: those of its limit.
+        ``"finite"``: weights of the fit itself; ``"asymptotic"``: those of its limit.
     multipliers
         Given multipliers, shape ``(unit, draw)``, or ``(cluster, draw)`` in sorted
         order of the clusters; ``draws`` and ``multiplier`` are then not used.

@@ -258,8 +258,8 @@ def check_jump(jump: float | None) -> None:
     if jump == 0:
         raise DesignError(
             "the share treated does not jump at the cutoff (the estimated jump is "
-            "exactly 0), so the effect on compliers does not exist. Check treatment and "
-            "cutoff."
+            "exactly 0), so the effect on compliers does not exist. Check treatment "
+            "and cutoff."
         )
 
 

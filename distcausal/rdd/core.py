@@ -72,7 +72,7 @@ class SideFit:
     solution
         Coefficients and inverse Gram matrices by group and side.
     row
-        ``G^{-1} e`` with shape ``(group, side, basis)``: reads the intercept off scores.
+        ``G^{-1} e``, shape ``(group, side, basis)``: reads the intercept off scores.
     projection
         Cell widths for projecting fitted rows on nondecreasing curves; None for none.
     """
@@ -103,7 +103,7 @@ def sum_moments(
 ) -> localpoly.Moments:
     """Add up the moments of all blocks, as NumPy arrays."""
     groups = len(bandwidth)
-    parts = [
+    return localpoly.added(
         localpoly.side_moments(
             block.x,
             block.weight,
@@ -113,9 +113,6 @@ def sum_moments(
             degree=degree,
         )
         for block in sample.blocks(bandwidth)
-    ]
-    return localpoly.Moments(
-        *(np.sum(part, axis=0) for part in zip(*parts, strict=True))
     )
 
 
@@ -145,9 +142,10 @@ def fit_sides(
         Cell widths, if fitted rows are to be projected on nondecreasing curves.
     """
     moments = sum_moments(sample, kernel, bandwidth, degree)
+    gram, cross = np.asarray(moments.gram), np.asarray(moments.cross)
     fits = []
     for order in orders:
-        solution = solve_moments(moments.gram, moments.cross, order)
+        solution = solve_moments(gram, cross, order)
         row = solution.inverse @ at_zero(degree)
         fits.append(
             SideFit(sample, kernel, bandwidth, degree, order, solution, row, projection)
@@ -171,8 +169,8 @@ def effective_units(fit: SideFit) -> tuple[int, int]:
 def with_limit_weights(fit: SideFit, density: float) -> SideFit:
     """Same fit, with equivalent weights from the limit of the Gram matrix.
 
-    ``Γ^{-1} e / (n h f)`` replaces ``G^{-1} e`` (equation 14 of the paper); ``density`` is
-    the density of the running variable at the cutoff.
+    ``Γ^{-1} e / (n h f)`` replaces ``G^{-1} e`` (equation 14 of the paper); ``density``
+    is the density of the running variable at the cutoff.
     """
     size = fit.order + 1
     limit = np.linalg.solve(fit.kernel.gram(fit.order), at_zero(fit.order))

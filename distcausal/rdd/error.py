@@ -32,7 +32,7 @@ from distcausal.rdd.core import (
 
 __all__ = ["Contrast", "simulate"]
 
-# Draws made at once from unit-level multipliers; a constant, so that it decides nothing.
+# Draws made at once from unit-level multipliers; constant, so that it decides nothing.
 DRAWS_AT_ONCE = 1024
 
 
@@ -115,7 +115,7 @@ def simulate(
 
 
 def _curve_order(levels: int, columns: int) -> np.ndarray:
-    """From side by side (levels, treatment) to levels below, levels above, treatment."""
+    """From sides with (levels, treatment) each to levels below, above, treatment."""
     place = np.arange(2 * columns).reshape(2, columns)
     return np.concatenate([place[:, :levels].ravel(), place[:, levels:].ravel()])
 
@@ -225,7 +225,7 @@ def _cluster_scale(fit: SideFit, rule: ErrorRule, clusters: int) -> float:
 def _multipliers(
     settings: MultiplierBootstrap, index: np.ndarray, rows: int, seed: Seed
 ) -> Iterator[Array | np.ndarray]:
-    """Multipliers of the units or clusters in ``index``, padded, a few draws at a time."""
+    """Multipliers of units or clusters, padded, a thousand draws at a time."""
     for part, start in enumerate(range(0, settings.draws, DRAWS_AT_ONCE)):
         stop = min(start + DRAWS_AT_ONCE, settings.draws)
         if settings.multipliers is not None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+from warnings import warn
 
 import numpy as np
 
 from distcausal._base.fit import Result
 from distcausal._base.table import Table
-from distcausal.errors import IdentificationError, check_choice
+from distcausal.errors import DataWarning, IdentificationError, check_choice
 from distcausal.numerics.band import order_statistic, rank_p_value
 from distcausal.numerics.functional import FUNCTIONALS, Functional
 from distcausal.rdd.profile import PROFILE
@@ -65,32 +66,41 @@ class FunctionalEffect(Result):
     confidence: float
     settings: dict[str, Any]
 
+    columns: ClassVar[tuple[str, ...]] = (
+        "term",
+        "estimate",
+        "std_error",
+        "statistic",
+        "critical_value",
+        "p_value",
+        "conf_low",
+        "conf_high",
+    )
+
     def __repr__(self) -> str:
         return (
             f"<FunctionalEffect: {self.name}, {self.estimate:.4g} "
             f"({self.conf_low:.4g} to {self.conf_high:.4g})>"
         )
 
+    def __getitem__(self, column: str) -> float | str:
+        if column == "term":
+            return self.name
+        if column not in self.columns:
+            raise KeyError(f"{column!r} is not one of {', '.join(self.columns)}")
+        return getattr(self, column)
+
     def tidy(self) -> pd.DataFrame:
-        """Return one row: term, estimate, std_error, p_value, conf_low, conf_high."""
+        """Return one row with the columns named in `columns`."""
         import pandas as pd
 
-        names = (
-            "estimate",
-            "std_error",
-            "statistic",
-            "p_value",
-            "conf_low",
-            "conf_high",
-        )
-        row = {name: getattr(self, name) for name in names}
-        return pd.DataFrame([{"term": self.name, **row}])
+        return pd.DataFrame([{column: self[column] for column in self.columns}])
 
     def glance(self) -> pd.DataFrame:
-        """Return one row: the values on both sides, the critical value, confidence."""
+        """Return one row: the values on both sides, and the confidence."""
         import pandas as pd
 
-        names = ("below", "above", "critical_value", "confidence")
+        names = ("below", "above", "confidence")
         return pd.DataFrame([{name: getattr(self, name) for name in names}])
 
     def summary(self) -> Table:
@@ -125,18 +135,18 @@ def functional_effect(
 ) -> FunctionalEffect:
     """Effect on a functional of the average distribution, such as its Gini coefficient.
 
-    The functional of the average quantile curve above the cutoff, less that of the curve
-    below. Its law is simulated by adding the fit's simulated errors to both curves and
-    centring at the estimate.
+    The functional of the average quantile curve above the cutoff, less that of the
+    curve below. Its law is simulated by adding the fit's simulated errors to both
+    curves and centring at the estimate.
 
     Parameters
     ----------
     fit
         A result of `r3d`, sharp.
     functional
-        ``"mean"``, ``"variance"``, ``"std"``, ``"gini"``, ``"theil"``, or a function that
-        takes curves with shape ``(..., level)`` and levels with shape ``(level,)`` and
-        returns values with shape ``(...)``.
+        ``"mean"``, ``"variance"``, ``"std"``, ``"gini"``, ``"theil"``, or a function
+        that takes curves with shape ``(..., level)`` and levels with shape
+        ``(level,)`` and returns values with shape ``(...)``.
     confidence
         Coverage of the interval.
 
@@ -174,6 +184,14 @@ def functional_effect(
         name, measure = functional, FUNCTIONALS[functional]
     else:
         name, measure = getattr(functional, "__name__", "functional"), functional
+    if functional == "gini" and (fit.levels[0] > 0.011 or fit.levels[-1] < 0.989):
+        warn(
+            f"the levels run from {fit.levels[0]:g} to {fit.levels[-1]:g}; a gini "
+            "coefficient depends on the tails, which are taken as flat beyond them. "
+            "Fit on levels from 0.01 to 0.99.",
+            DataWarning,
+            stacklevel=2,
+        )
     below, above = (float(measure(c, fit.levels)) for c in (fit.below, fit.above))
     estimate = above - below
     simulated = np.asarray(

@@ -262,8 +262,8 @@ def _read_ranges(
             array = np.stack([array[:-1], array[1:]], axis=1)
         if array.ndim != 2 or array.shape[1] != 2:
             raise DesignError(
-                "ranges should be pairs (low, high), or at least two increasing numbers; "
-                f"got {ranges!r}."
+                "ranges should be pairs (low, high), or at least two increasing "
+                f"numbers; got {ranges!r}."
             )
         pairs = [(float(low), float(high)) for low, high in array]
     for low, high in pairs:

@@ -4,9 +4,10 @@ Kept for replication: under ``profile="R3D-0.1.0"`` a fit reproduces that packag
 for number, its deviations from the published method included (they are listed in the
 documentation). Nothing here is used without the profile.
 
-The bandwidth rule fits order ``s`` where the method needs the derivative ``s + 1``, drops
-the kernel constants at the last step, uses a triangular kernel in its local fits
-whatever kernel was asked for, and is not equivariant to the scale of the running variable.
+The bandwidth rule fits order ``s`` where the method needs the derivative ``s + 1``,
+drops the kernel constants at the last step, uses a triangular kernel in its local fits
+whatever kernel was asked for, and is not equivariant to the scale of the running
+variable.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ def select_as_published(x: np.ndarray, curves: np.ndarray, rules: Rules) -> Sele
     final = _rate(terms.bias, terms.variance / density, rules, units, fallback)
     if rules.selector.coverage:
         final = final * coverage_factor(units, s)
-    both = (np.stack([h, h], axis=1) for h in (final, pilot))
-    return Selection(*both, terms, density)
+    final, pilot = (np.stack([h, h], axis=1) for h in (final, pilot))
+    return Selection(final, pilot, terms, density)
 
 
 def _rate(
@@ -123,7 +124,7 @@ def _global_fits(
 def _local_fits(
     x: np.ndarray, curves: np.ndarray, pilot: np.ndarray, order: int
 ) -> LeadingTerms:
-    """Second stage: order-``s`` coefficients in scaled units, positive-weight variance."""
+    """Second stage: scaled order-``s`` coefficients, positive-weight variance."""
     triangular = KERNELS["triangular"]
     factorial = np.prod(np.arange(1, order + 2))
     bias, variance = np.empty((2, 2, curves.shape[1]))

@@ -137,7 +137,7 @@ def _whole_runs(labels: np.ndarray, most: int) -> Iterator[slice]:
     starts = np.flatnonzero(np.diff(labels, prepend=labels[0] - 1))
     ends = np.append(starts[1:], len(labels))
     begin = 0
-    for start, end in zip(starts, ends, strict=True):
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         if end - begin > most and start > begin:
             yield slice(begin, start)
             begin = start

@@ -154,8 +154,8 @@ def _recipe(
     elif method == "frechet" and not rule.integrated:
         raise DesignError(
             f"selector {selector!r} gives one bandwidth per level, but method "
-            f"'frechet' uses one window for all: take {selector.replace('mse', 'imse')!r}"
-            ", or method='pointwise'."
+            "'frechet' uses one window for all: take "
+            f"{selector.replace('mse', 'imse')!r}, or method='pointwise'."
         )
     widths = np.ones(grid.size) if published else cell_widths(grid)
     rules = Rules(
@@ -192,7 +192,7 @@ def read_expert(
             )
         rules = replace(rules, widths=widths)
     if regularisation is not None:
-        if not (np.isscalar(regularisation) and 0 <= regularisation < np.inf):
+        if not 0 <= regularisation < np.inf:
             raise DesignError(
                 f"regularisation {regularisation!r} should be a number, zero or more."
             )
@@ -222,7 +222,8 @@ def read_inference(
     settings = MultiplierBootstrap() if inference is None else inference
     if not isinstance(settings, MultiplierBootstrap):
         raise DesignError(
-            f"inference should be a MultiplierBootstrap; got {type(inference).__name__}."
+            "inference should be a MultiplierBootstrap; got "
+            f"{type(inference).__name__}."
         )
     if settings.multipliers is not None:
         clusters = task.design.n_clusters

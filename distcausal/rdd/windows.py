@@ -1,8 +1,8 @@
 """From what the user said about the bandwidth to one window per group and side.
 
-Inside the room a bandwidth always has shape ``(group, side)``: one group when all levels
-share a window, one per level otherwise; side 0 below. This module is the only one that
-knows the other spellings, in both directions.
+Inside the room a bandwidth always has shape ``(group, side)``: one group when all
+levels share a window, one per level otherwise; side 0 below. This module is the only
+one that knows the other spellings, in both directions.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def given_windows(
     """Read the bandwidth argument.
 
     A number; a tuple ``(below, above)``; for the pointwise method an array with one
-    number per level; a mapping with ``outcome`` and ``treatment``; or an `R3DBandwidth`.
+    number per level; a mapping with ``outcome`` and ``treatment``; or an
+    `R3DBandwidth`.
 
     Raises
     ------
@@ -98,8 +99,8 @@ def given_windows(
         treatment = bandwidth.treatment
         if len(outcome) not in (1, levels):
             raise DesignError(
-                f"bandwidth was chosen for {len(outcome)} levels, this fit has {levels}."
-                " Choose it for the same levels."
+                f"bandwidth was chosen for {len(outcome)} levels, this fit has "
+                f"{levels}. Choose it for the same levels."
             )
         given: Any = {"outcome": outcome, "treatment": treatment}
     elif isinstance(bandwidth, Mapping):

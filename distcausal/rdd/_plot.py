@@ -1,0 +1,147 @@
+"""Figures of discontinuity results, drawn with artists of their own style.
+
+Nothing here reads or changes matplotlib's settings: sizes and colours belong to the
+artists, so a figure looks the same under any style sheet and leaves none behind. The
+blues are steps of one ramp and the second hue differs in lightness and dash as well, so
+figures survive grey printing and colour-blind readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from distcausal.rdd.parts import R3DBandwidth
+    from distcausal.rdd.result import R3DResult
+
+__all__ = ["draw_bandwidth", "draw_curves", "draw_effect"]
+
+Dash = str | tuple[float, tuple[float, float]]
+Ends = tuple[np.ndarray, np.ndarray]
+Inks = tuple[str, str, str]
+
+_INK = "#08306b"
+_EDGE = "#4a7fb5"
+_PALE = "#d5e4f2"
+_EARTH = "#a6500a"
+_EARTH_EDGE = "#c98a4d"
+_EARTH_PALE = "#f6dfc8"
+_AXIS = "#4d4d4d"
+_DASHED: Dash = (0, (5, 1.6))
+_DOTTED: Dash = (0, (1.2, 1.4))
+_SIZE = (6.0, 3.7)  # inches: a journal's text width, at about the golden ratio
+_LABEL, _TICK = 10, 9  # points
+_FEW = 15  # up to so many levels each estimate also gets a dot
+
+
+def draw_effect(
+    result: R3DResult, *, ax: Axes | None, confidence: float, legend: bool
+) -> Axes:
+    """Draw the effect curve with its uniform band and pointwise intervals."""
+    axes = _prepared(ax)
+    levels, percent = result.levels, f"{100 * confidence:.4g}%"
+    axes.axhline(0.0, color=_AXIS, linewidth=0.8, zorder=1.5)
+    _curve(axes, levels, result.effect, _INK, "-", "Estimated effect")
+    _fill(
+        axes, levels, result.band(confidence), (_PALE, _EDGE), f"{percent} uniform band"
+    )
+    _ends(axes, levels, result.conf_int(confidence), f"{percent} pointwise interval")
+    _finish(axes, _with_units("Effect", result.settings), legend=legend)
+    return axes
+
+
+def draw_curves(
+    result: R3DResult, *, ax: Axes | None, confidence: float, legend: bool
+) -> Axes:
+    """Draw the average quantile curves on both sides with their uniform bands."""
+    axes, levels = _prepared(ax), result.levels
+    band = f"with {100 * confidence:.4g}% uniform band"
+    sides: tuple[tuple[Literal["below", "above"], np.ndarray, Dash, Inks], ...] = (
+        ("above", result.above, "-", (_INK, _PALE, _EDGE)),
+        ("below", result.below, _DASHED, (_EARTH, _EARTH_PALE, _EARTH_EDGE)),
+    )
+    for side, curve, dash, (ink, pale, edge) in sides:
+        ends = result.side_band(side, confidence)
+        _curve(axes, levels, curve, ink, dash, f"Just {side} the cutoff, {band}")
+        _fill(axes, levels, ends, (pale, edge), "_band")
+    _finish(axes, _with_units("Average quantile", result.settings), legend=legend)
+    return axes
+
+
+def draw_bandwidth(bandwidth: R3DBandwidth, *, ax: Axes | None) -> Axes:
+    """Draw estimated bias and standard error at the bandwidth chosen, by level."""
+    data = bandwidth.plot_data()
+    levels = data["level"].to_numpy()
+    axes = _prepared(ax)
+    _curve(axes, levels, data["std_error"].to_numpy(), _INK, "-", "Standard error")
+    bias = data["bias"].to_numpy()
+    _curve(axes, levels, bias, _EARTH, _DASHED, "Bias (absolute value)")
+    axes.set_ylim(bottom=0.0)
+    _finish(axes, _with_units("Error of the effect", bandwidth.settings), legend=True)
+    return axes
+
+
+def _prepared(ax: Axes | None) -> Axes:
+    """Axes to draw into, with the two spines that carry a scale."""
+    if ax is None:
+        from matplotlib import pyplot as plt
+
+        _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set(color=_AXIS, linewidth=0.8)
+    ax.tick_params(color=_AXIS, width=0.8, labelsize=_TICK)
+    return ax
+
+
+def _curve(
+    ax: Axes, levels: np.ndarray, values: np.ndarray, ink: str, dash: Dash, label: str
+) -> None:
+    """One estimated curve, with a dot per level where they are few."""
+    dot = "o" if levels.size <= _FEW else ""
+    (line,) = ax.plot(levels, values, label=label, color=ink, marker=dot, zorder=3)
+    line.set(linestyle=dash, linewidth=1.7, markersize=3.5)
+
+
+def _fill(
+    ax: Axes,
+    levels: np.ndarray,
+    ends: Ends,
+    colours: tuple[str, str],
+    label: str | None,
+) -> None:
+    """Area between two curves, with a hairline edge; a bar for a single level."""
+    inside, edge = colours
+    if levels.size == 1:
+        ax.vlines(levels, *ends, colors=inside, linewidth=7, label=label, zorder=1)
+        return
+    area = ax.fill_between(levels, *ends, label=label, zorder=1, alpha=0.9)
+    area.set(facecolor=inside, edgecolor=edge, linewidth=0.5)
+
+
+def _ends(ax: Axes, levels: np.ndarray, ends: Ends, label: str) -> None:
+    """Thin dotted lines at both ends of an interval; a thin bar for a single level."""
+    if levels.size == 1:
+        ax.vlines(levels, *ends, colors=_INK, linewidth=1.2, label=label, zorder=2)
+        return
+    for end, name in zip(ends, (label, None), strict=True):
+        (line,) = ax.plot(levels, end, label=name, color=_INK, marker="", zorder=2)
+        line.set(linestyle=_DOTTED, linewidth=0.9)
+
+
+def _finish(ax: Axes, title: str, *, legend: bool) -> None:
+    """Labels, margins and legend."""
+    ax.set_xlabel("Quantile level", fontsize=_LABEL)
+    ax.set_ylabel(title, fontsize=_LABEL)
+    ax.margins(x=0.015)
+    if legend:
+        ax.legend(loc="best", frameon=False, fontsize=_TICK)
+
+
+def _with_units(what: str, settings: Mapping[str, Any]) -> str:
+    """Axis label with the units of the outcome, by name if it has one."""
+    return f"{what} ({settings.get('outcome') or 'units of the outcome'})"

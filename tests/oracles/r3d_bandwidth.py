@@ -38,13 +38,13 @@ class Parts:
     noise: np.ndarray  # estimated variance of each side's bias constant
 
 
-def density_at_cutoff(x: np.ndarray, name: str) -> float:
+def density_at_cutoff(x: np.ndarray, name: str, omega=1.0) -> float:
     width = 1.06 * np.std(x, ddof=1) * x.size ** (-1 / 5)
     width = max(width, 2 * np.abs(x).min())
-    return float(kernel(name, x / width).mean() / width)
+    return float((omega * kernel(name, x / width)).mean() / width)
 
 
-def pilot_parts(q, x, s, name, density) -> Parts:
+def pilot_parts(q, x, s, name, density, omega) -> Parts:
     """Constants at order s + 1 from a polynomial of degree s + 2 over each side."""
     order = s + 1
     bias_constant, variance_constant = constants(order, name)
@@ -52,10 +52,13 @@ def pilot_parts(q, x, s, name, density) -> Parts:
     for side, member in enumerate(sides(x)):
         sign = 1.0 if side == ABOVE else (-1.0) ** (order + 1)
         design = np.power.outer(x[member], np.arange(order + 2))
-        coef = np.linalg.lstsq(design, q[member], rcond=None)[0]
+        w = omega[member, None]
+        root = np.sqrt(w)
+        coef = np.linalg.lstsq(root * design, root * q[member], rcond=None)[0]
         residual = q[member] - design @ coef
         bias[side] = sign * bias_constant * coef[order + 1]
-        spread = (residual**2).sum(0) / (member.sum() - 1)
+        correct = member.sum() / (member.sum() - 1)
+        spread = correct * (w * residual**2).sum(0) / w.sum()
         variance[side] = variance_constant * spread / density
     return Parts(bias, variance, np.zeros_like(bias))
 
@@ -113,11 +116,11 @@ def bandwidth(
 ) -> dict:  # fmt: skip
     """Pilot, constants and final bandwidth (2, level)."""
     n = x.size
-    omega = np.ones(n) if weights is None else weights
+    omega = np.ones(n) if weights is None else weights / weights.mean()
     cell = cell_widths(levels) if integrated else None
     penalty = (0.0 if integrated else 3.0) if penalty is None else penalty
-    density = density_at_cutoff(x, kernel)
-    first = pilot_parts(q, x, s, kernel, density)
+    density = density_at_cutoff(x, kernel, omega)
+    first = pilot_parts(q, x, s, kernel, density, omega)
     pilot = balance(first, s + 1, n, cell, "rd", 0.0)
     pilot = guard(pilot, x, max(s + 3, 10), each_side=False)
     parts = local_parts(q, x, s, kernel, pilot, density, omega)

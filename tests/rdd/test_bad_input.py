@@ -297,10 +297,19 @@ def test_units_at_the_cutoff_are_a_warning():
 
 
 def test_gini_on_a_narrow_grid_warns_once():
-    fit = call(make(0, units=128, count=9).with_(curves=np.exp(BIG.curves)))
+    fit = call(BIG.with_(curves=20 + BIG.curves))
     with pytest.warns(dc.DataWarning, match="gini") as caught:
         dc.functional_effect(fit, "gini")
     assert len(caught) == 1
+
+
+def test_gini_needs_a_positive_mean_and_no_more():
+    # Simulated errors may carry a curve below zero; that is no fault of the data.
+    low = call(BIG.with_(curves=np.exp(BIG.curves)))
+    with pytest.warns(dc.DataWarning, match="gini"):
+        assert np.isfinite(dc.functional_effect(low, "gini").p_value)
+    with pytest.raises(dc.DataError, match="gini"):
+        dc.functional_effect(call(BIG.with_(curves=BIG.curves - 50)), "gini")
 
 
 def test_units_with_too_few_draws_for_the_levels_are_one_warning():

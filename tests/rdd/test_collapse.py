@@ -13,6 +13,11 @@ import distcausal as dc
 # Both solve the same small least-squares problems; rdrobust inverts Gram matrices of
 # the raw running variable, which costs it a few digits.
 TOLERANCE = {"rtol": 1e-8, "atol": 1e-8}
+pytestmark = pytest.mark.filterwarnings(
+    # One draw supports no level inside (0, 1), as the package rightly remarks.
+    "ignore::distcausal.errors.DataWarning"
+)
+
 KERNELS = ("triangular", "epanechnikov", "uniform")
 
 

@@ -326,6 +326,72 @@ def test_selected_bandwidths_agree(design, kernel, kind, integrated, s, cer):
     close(as_both(chosen.outcome, design), expected["h"], rtol=1e-7)
 
 
+@given(designs(units=(200,)), st.booleans())
+def test_selected_bandwidths_agree_with_unit_weights(design, integrated):
+    weights = np.random.default_rng(5).uniform(0.2, 4, design.running.size)
+    expected = selection.bandwidth(
+        design.curves, design.running, design.levels,
+        integrated=integrated, weights=weights,
+    )  # fmt: skip
+    chosen = dc.r3d_bandwidth(
+        design.data,
+        running="x",
+        levels=design.levels,
+        method="frechet" if integrated else "pointwise",
+        selector="imse" if integrated else "mse",
+        weights=weights,
+    )
+    close(chosen.density, expected["density"])
+    close(as_both(chosen.pilot, design), expected["pilot"])
+    close(as_both(chosen.outcome, design), expected["h"], rtol=1e-7)
+
+
+@given(
+    designs(units=(200,), counts=(5, 9)),
+    st.sampled_from(KERNELS),
+    st.sampled_from(METHODS),
+    st.sampled_from([1, 2]),
+    st.booleans(),
+)
+def test_the_profile_agrees_beyond_the_stored_cases(design, kernel, method, s, fuzzy):
+    x, levels, common = design.running, design.levels, method == "frechet"
+    treatment = ((x >= 0) ^ (np.arange(x.size) % 9 == 0)).astype(float)
+    rule = {"s": s, "name": kernel, "common": common}
+    h = profile.bandwidth(design.curves, x, **rule)["h"]
+    options = {"kernel": kernel, "order": s + 1}
+    extra = {}
+    if fuzzy:
+        h_treatment = profile.bandwidth(
+            treatment[:, None], x, **rule | {"common": False}
+        )
+        extra = {"treatment": treatment, "h_treatment": h_treatment["h"][0]}
+    if not well_placed(x, h, s, extra.get("h_treatment")):
+        return  # the rule of R has no safeguard; a window may hold too few units
+    expected = profile.profile_fit(
+        design.curves, x, levels, h=h, method=method, **options, **extra
+    )
+    estimate = fit(
+        design,
+        method=method,
+        pilot_order=s,
+        bandwidth=None,
+        treatment=treatment if fuzzy else None,
+        profile="R3D-0.1.0",
+        **options,
+    )
+    close(np.broadcast_to(estimate.bandwidth.outcome, levels.size), h, rtol=1e-7)
+    close(estimate.effect, expected.effect, rtol=1e-7)
+    g = oracle.draws(expected.influence, design.multipliers)
+    close(estimate.draws.effect, g, rtol=1e-6)
+
+
+def well_placed(x, h, s, h_treatment) -> bool:
+    """Whether every window holds enough units on both sides for stable fits."""
+    narrow = min(np.min(h), np.inf if h_treatment is None else h_treatment)
+    inside = [(np.abs(x[side]) < narrow).sum() for side in oracle.sides(x)]
+    return min(inside) >= 4 * (s + 2)
+
+
 def as_both(h, design):
     """A stored bandwidth of any form as (2, level)."""
     h = np.asarray(h)

@@ -75,6 +75,7 @@ def test_a_new_size_of_the_same_class_compiles_nothing(options):
             chosen["weights"] = np.linspace(1, 2, units)
         analyse(units, seed, **chosen)
 
+    jax.clear_caches()
     with counting(COMPILED) as first:
         run(SIZES[0], 0)
     assert first, "the count sees nothing: the first call must compile"

@@ -49,7 +49,7 @@ def escape_markdown(text: str) -> str:
 def latex(table: Table) -> str:
     """Write a ``table`` environment with booktabs rules."""
     lines = [r"\begin{table}[htbp]", r"\centering"]
-    lines.append(rf"\caption{{{escape_latex(table.title)}}}")
+    lines += [rf"\caption{{{escape_latex(table.title)}}}", r"\par\smallskip"]
     if table.left or table.right:
         lines += [r"\begin{tabular}{lrlr}", r"\toprule"]
         lines += [_latex_row(cells) for cells in table.pair_rows()]

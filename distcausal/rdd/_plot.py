@@ -112,7 +112,7 @@ def _fill(
     levels: np.ndarray,
     ends: Ends,
     colours: tuple[str, str],
-    label: str | None,
+    label: str,
 ) -> None:
     """Area between two curves, with a hairline edge; a bar for a single level."""
     inside, edge = colours

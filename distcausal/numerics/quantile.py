@@ -1,7 +1,7 @@
 """Quantiles and cumulative shares of many small weighted samples at once.
 
-A sample does not have *the* quantile at a level; it has one per convention, and at a few
-draws per unit the conventions differ by more than many effects. So they are written
+A sample does not have *the* quantile at a level; it has one per convention, and at a
+few draws per unit the conventions differ by more than many effects. So they are written
 once, here, and every family of methods reads curves through this file.
 
 Three facts keep it short. Every unweighted rule looks up two neighbouring order
@@ -50,6 +50,7 @@ __all__ = [
     "RULES",
     "WEIGHTED_RULES",
     "cell_masses",
+    "first_reaching",
     "read_curves",
     "sample_cdf",
     "sample_quantiles",
@@ -207,6 +208,32 @@ def cell_masses(levels: np.ndarray) -> np.ndarray:
     return np.diff((levels[1:] + levels[:-1]) / 2, prepend=0.0, append=1.0)
 
 
+def first_reaching(reached: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """First cell of a table whose cumulated mass reaches each level.
+
+    Parameters
+    ----------
+    reached
+        Mass up to the end of each cell, shape ``(unit, cell)``; ends in 1.
+    levels
+        Shape ``(level,)``, or ``(unit, level)`` for levels of each unit's own. A level
+        within rounding of a cumulated mass counts as reached.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first_reaching(np.array([[0.1, 0.3, 1.0]]), np.array([0.1, 0.2, 0.9]))
+    array([[0, 1, 2]])
+    """
+    units, cells = reached.shape
+    wanted = np.broadcast_to(levels, (units, np.shape(levels)[-1])) - EPS * (4 + cells)
+    out = np.empty(wanted.shape, dtype=np.int64)
+    for start, stop in row_blocks(np.arange(units + 1), cells * wanted.shape[1]):
+        short = reached[start:stop, :, None] < wanted[start:stop, None, :]
+        out[start:stop] = short.sum(axis=1)
+    return out
+
+
 def _between(low: np.ndarray, high: np.ndarray, gap: np.ndarray) -> np.ndarray:
     """Interpolate, never past the upper end: rounding must not break the order."""
     return np.minimum(low + (high - low) * gap, high)
@@ -264,10 +291,10 @@ def _expanded(
 ) -> np.ndarray:
     """Each unit's draws repeated by their weights, as many in all as before.
 
-    Entry ``l`` of a unit is its least draw whose cumulative weight, scaled to sum to the
-    number of draws ``m``, reaches ``l``. A cumulative weight within rounding of a whole
-    number counts as whole: its sum of up to ``m`` terms rounds by up to ``m`` units in
-    the last place.
+    Entry ``l`` of a unit is its least draw whose cumulative weight, scaled to sum to
+    the number of draws ``m``, reaches ``l``. A cumulative weight within rounding
+    of a whole number counts as whole: a sum of up to ``m`` terms rounds by up to ``m``
+    units in the last place.
     """
     reached = cumulative_shares(weights, offsets)
     sizes = np.diff(offsets)

@@ -55,9 +55,9 @@ def by_size(
 
     Yields
     ------
-    ``(pieces, entries, size)`` such that ``values[entries].reshape(-1, size)`` holds the
-    pieces' values, one row per piece. Both are slices where the group is contiguous.
-    ``most`` bounds the number of entries of a group of several pieces.
+    ``(pieces, entries, size)`` such that ``values[entries].reshape(-1, size)`` holds
+    the pieces' values, one row per piece. Both are slices where the group is
+    contiguous. ``most`` bounds the number of entries of a group of several pieces.
     """
     sizes = np.diff(offsets)
     order = np.argsort(sizes, kind="stable")

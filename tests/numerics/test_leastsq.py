@@ -1,0 +1,53 @@
+"""Solving from moments, and powers of covariance matrices."""
+
+import numpy as np
+from numpy.testing import assert_allclose
+
+from distcausal.numerics.leastsq import matrix_power, solve_moments, symmetric_root
+
+rng = np.random.default_rng(0)
+
+
+def test_every_order_equals_least_squares_on_its_own_columns():
+    design, outcome = rng.normal(size=(30, 4)), rng.normal(size=(30, 3))
+    gram, cross = design.T @ design, design.T @ outcome
+    for order in range(4):
+        found = solve_moments(gram, cross, order)
+        expected = np.linalg.lstsq(design[:, : order + 1], outcome, rcond=None)[0]
+        # Normal equations of a design with condition number below ten.
+        assert_allclose(found.coef[: order + 1], expected, atol=1e-12)
+        assert (found.coef[order + 1 :] == 0).all()
+        inner = found.inverse[: order + 1, : order + 1]
+        assert_allclose(
+            inner @ gram[: order + 1, : order + 1], np.eye(order + 1), atol=1e-12
+        )
+
+
+def test_a_singular_matrix_is_told_by_its_conditioning():
+    design = np.ones((5, 2))
+    found = solve_moments(design.T @ design, design.T @ np.ones((5, 1)), 1)
+    assert found.conditioning < 1e-15
+    assert_allclose(found.coef.sum(), 1)
+
+
+def test_powers_multiply():
+    factor = rng.normal(size=(3, 6, 4))
+    matrix = np.swapaxes(factor, -1, -2) @ factor
+    root = matrix_power(matrix, 0.5)
+    assert_allclose(root @ root, matrix, atol=1e-11)
+    inverse = matrix_power(matrix, -1.0)
+    assert_allclose(inverse @ matrix, np.broadcast_to(np.eye(4), (3, 4, 4)), atol=1e-10)
+
+
+def test_directions_without_mass_stay_without():
+    matrix = np.diag([4.0, 0.0])
+    assert_allclose(matrix_power(matrix, -0.5), np.diag([0.5, 0.0]))
+
+
+def test_symmetric_root_does_not_depend_on_the_order_of_coordinates():
+    factor = rng.normal(size=(9, 5))
+    covariance, order = factor.T @ factor, np.array([3, 0, 4, 1, 2])
+    permuted = symmetric_root(covariance[np.ix_(order, order)])
+    assert_allclose(
+        permuted, symmetric_root(covariance)[np.ix_(order, order)], atol=1e-12
+    )

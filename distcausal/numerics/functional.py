@@ -2,7 +2,8 @@
 
 A curve on a grid of levels stands for the distribution whose quantile function joins
 the points and is flat beyond the ends, so every functional here is a trapezoid sum over
-the grid with 0 and 1 added. Curves may be stacked; the last axis is the level.
+the grid with 0 and 1 added. Curves may be stacked; the last axis is the level. Where a
+functional is not defined its value is NaN, and the caller says why.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-
-from distcausal.errors import DataError
 
 __all__ = ["FUNCTIONALS", "Functional", "extended"]
 
@@ -49,16 +48,13 @@ def std(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:
 def gini(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Gini coefficient: one less twice the area under the Lorenz curve.
 
-    Raises
-    ------
-    DataError
-        If a mean is not positive, where the coefficient means nothing.
+    NaN where the mean is not positive, since the coefficient then means nothing.
     """
     values, grid = extended(curve, levels)
     centre = _integral(values, grid)
-    _require_positive("gini", centre)
-    pieces = np.diff(grid) * (values[..., 1:] + values[..., :-1]) / 2
-    lorenz = np.cumsum(pieces, axis=-1) / centre[..., None]
+    share = values / _defined(centre, centre > 0)[..., None]
+    pieces = np.diff(grid) * (share[..., 1:] + share[..., :-1]) / 2
+    lorenz = np.cumsum(pieces, axis=-1)
     ordinates = np.concatenate([np.zeros_like(lorenz[..., :1]), lorenz], axis=-1)
     return np.clip(1 - 2 * _integral(ordinates, grid), 0, 1)
 
@@ -66,24 +62,17 @@ def gini(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:
 def theil(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Theil index: mean of ``(y / m) log(y / m)`` with ``m`` the mean.
 
-    Raises
-    ------
-    DataError
-        If the distribution reaches zero or below.
+    NaN where the distribution reaches zero or below.
     """
     values, grid = extended(curve, levels)
-    _require_positive("theil", values)
-    ratio = values / _integral(values, grid)[..., None]
+    positive = _defined(values, (values > 0).all(axis=-1, keepdims=True))
+    ratio = positive / _integral(positive, grid)[..., None]
     return _integral(ratio * np.log(ratio), grid)
 
 
-def _require_positive(name: str, values: np.ndarray) -> None:
-    if not (values > 0).all():
-        raise DataError(
-            f"the functional {name!r} is defined for positive outcomes; the curves, or "
-            f"their simulated errors, reach {values.min():g}. Choose another, such as "
-            "'variance'."
-        )
+def _defined(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Values where they make sense, NaN elsewhere, without complaints of NumPy."""
+    return np.where(valid, values, np.nan)
 
 
 FUNCTIONALS: dict[str, Functional] = {

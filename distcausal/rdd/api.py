@@ -185,7 +185,7 @@ def r3d(
     if fits.treatment is not None:
         check_window(fits.treatment, "treatment")
     curves = curves_at_cutoff(fits, task.recipe)
-    check_jump(curves.contrast.jump)
+    check_jump(curves.contrast.jump, task.design.treatment)
     draws = double(joint_error)(
         fits, curves, task.recipe, asked, task.design.cluster, seed
     )

@@ -14,7 +14,13 @@ import numpy as np
 
 from distcausal._base.fit import Result
 from distcausal._base.table import Table
-from distcausal.errors import DataWarning, IdentificationError, check_choice
+from distcausal.errors import (
+    DataError,
+    DataWarning,
+    IdentificationError,
+    InferenceWarning,
+    check_choice,
+)
 from distcausal.numerics.band import order_statistic, rank_p_value
 from distcausal.numerics.functional import FUNCTIONALS, Functional
 from distcausal.rdd.profile import PROFILE
@@ -193,11 +199,14 @@ def functional_effect(
             stacklevel=2,
         )
     below, above = (float(measure(c, fit.levels)) for c in (fit.below, fit.above))
+    if not np.isfinite([below, above]).all():
+        raise DataError(
+            f"the functional {name!r} is not defined for the average distributions "
+            f"({below:g} below, {above:g} above the cutoff): gini needs a positive mean, "
+            "theil positive outcomes. Choose another, such as 'variance'."
+        )
     estimate = above - below
-    simulated = np.asarray(
-        measure(fit.above + fit.draws.above, fit.levels)
-        - measure(fit.below + fit.draws.below, fit.levels)
-    )
+    simulated = _simulated(fit, measure, name)
     errors = simulated - estimate
     reach = order_statistic(np.abs(errors), confidence)
     critical, p_value = reach, rank_p_value(abs(estimate), np.abs(errors))
@@ -219,3 +228,26 @@ def functional_effect(
         confidence=float(confidence),
         settings=fit.settings,
     )
+
+
+def _simulated(fit: R3DResult, measure: Functional, name: str) -> np.ndarray:
+    """Effect on the functional with the simulated errors added to both curves.
+
+    A functional may be undefined for a curve with errors though it is defined for the
+    estimate; such draws are left out, and counted in a warning.
+    """
+    values = np.asarray(
+        measure(fit.above + fit.draws.above, fit.levels)
+        - measure(fit.below + fit.draws.below, fit.levels),
+        dtype=float,
+    )
+    kept = values[np.isfinite(values)]
+    if kept.size < values.size:
+        warn(
+            f"the functional {name!r} is not defined for {values.size - kept.size} of "
+            f"{values.size} simulated curves, which are left out: the estimate is "
+            "close to where it stops making sense. Choose another functional.",
+            InferenceWarning,
+            stacklevel=3,
+        )
+    return kept

@@ -201,7 +201,7 @@ def functional_effect(
     below, above = (float(measure(c, fit.levels)) for c in (fit.below, fit.above))
     if not np.isfinite([below, above]).all():
         raise DataError(
-            f"the functional {name!r} is not defined for the average distributions "
+            f"functional {name!r} is not defined for the average distributions "
             f"({below:g} below, {above:g} above the cutoff): gini needs a positive mean, "
             "theil positive outcomes. Choose another, such as 'variance'."
         )

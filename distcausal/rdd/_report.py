@@ -120,7 +120,7 @@ def _inference_pairs(result: R3DResult, confidence: float, places: int) -> Pairs
         ("Clusters", clusters),
         ("Bootstrap draws", str(len(draws.effect))),
         ("Multiplier", settings.get("multiplier")),
-        ("Residuals", settings.get("leverage")),
+        ("Residuals", _residuals(settings.get("leverage"), clusters)),
         ("Band", "studentised" if draws.studentise else "constant width"),
         ("Critical value", _short(draws.critical_value(confidence))),
         ("Average effect", number(result.average_effect, places)),
@@ -133,6 +133,13 @@ def _inference_pairs(result: R3DResult, confidence: float, places: int) -> Pairs
             ("First-stage F", _short(stage.f_statistic)),
         ]
     return tuple((name, value) for name, value in pairs if value is not None)
+
+
+def _residuals(leverage: str | None, clusters: str | None) -> str | None:
+    """Name of the residual rule, by its cluster analogue where there are clusters."""
+    if leverage is None or clusters is None:
+        return leverage and leverage.upper()
+    return leverage.upper().replace("HC", "CR")
 
 
 def _orders(settings: dict[str, Any]) -> str | None:

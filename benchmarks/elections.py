@@ -15,7 +15,6 @@ import argparse
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 import distcausal as dc
@@ -61,17 +60,19 @@ def at_fifteen(data: dc.RandomDistributions) -> dc.R3DResult:
 
 def jumps(name: str, data: dc.RandomDistributions) -> None:
     fit = at_fifteen(data)
-    values = " | ".join(f"{value:.2f}" for value in fit.effect)
+    means = dc.RandomDistributions.from_samples(
+        data.mean()[:, None], columns={"margin": data.columns["margin"]}
+    )
+    values = [*fit.effect, at_fifteen(means).effect[0]]
+    shown = " | ".join(f"{value:.2f}" for value in values)
     error = f"{fit.std_error.min():.2f} to {fit.std_error.max():.2f}"
-    print(f"| {name} | {len(data)} | {values} | {error} |")
+    print(f"| {name} | {len(data)} | {shown} | {error} |")
 
 
 def automatic(data: dc.RandomDistributions, figure: Path | None) -> None:
     """Everything chosen by the package, clustered by state."""
     fit = dc.r3d(data, running="margin", cluster="state")
     print(fit.summary())
-    share = np.asarray(fit.effect)
-    print(f"\nAverage over levels: {share.mean():.2f}")
     for test in (dc.nullity_test, dc.homogeneity_test):
         print()
         print(test(fit).summary())
@@ -88,8 +89,8 @@ def main() -> None:
     warnings.simplefilter("ignore", dc.DistCausalWarning)
     following = units(chosen.folder, chosen.office, "next")
     levels = " | ".join(f"{100 * level:.0f} %" for level in LEVELS)
-    print(f"| outcome | races | {levels} | s.e. (HC3) |")
-    print("| --- " * (len(LEVELS) + 3) + "|")
+    print(f"| outcome | races | {levels} | mean | s.e. (HC3) |")
+    print("| --- " * (len(LEVELS) + 4) + "|")
     jumps("next election", following)
     jumps("previous election (placebo)", units(chosen.folder, chosen.office, "prev"))
     print()

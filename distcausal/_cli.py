@@ -3,8 +3,8 @@
 It exists for the first minute with the package and for people who keep their analysis
 in shell scripts; whoever needs more writes the few lines of Python that each command
 shows how to. A command prints what it found before it writes any file, so an answer is
-on the screen before matplotlib, which takes longer to load than the estimate, is asked
-for a figure. A mistake of the user ends with exit code 2 and one message, no traceback.
+on the screen before matplotlib is loaded for the figure. A mistake of the user ends
+with exit code 2 and one message, no traceback.
 """
 
 from __future__ import annotations
@@ -35,16 +35,18 @@ PARQUET = (".parquet", ".pq")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 if it ended well, 2 after a mistake in what was asked."""
     options = _parser().parse_args(arguments)
+    shown: tuple[str, ...] = ()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DistCausalWarning)
         try:
-            options.run(options)
+            shown = options.run(options)
             code = 0
         except (DistCausalError, OSError) as error:
             print(f"distcausal: error: {error}", file=sys.stderr)
             code = 2
     for warning in caught:
-        print(f"distcausal: warning: {warning.message}", file=sys.stderr)
+        if str(warning.message) not in shown:
+            print(f"distcausal: warning: {warning.message}", file=sys.stderr)
     return code
 
 
@@ -140,23 +142,27 @@ def _numbers(text: str) -> list[float]:
         ) from None
 
 
-def _info(_: argparse.Namespace) -> None:
+def _info(_: argparse.Namespace) -> tuple[str, ...]:
     """Print what the process computes with."""
     from distcausal._base.session import session_info
 
     print(session_info())
+    return ()
 
 
-def _demo(options: argparse.Namespace) -> None:
-    """Estimate on simulated races, print table and words, draw the truth in."""
+def _demo(options: argparse.Namespace) -> tuple[str, ...]:
+    """Estimate on simulated races, print table and words, draw the truth in.
+
+    Like every command, returns the warnings that what it printed already holds.
+    """
     from distcausal.datasets import close_elections
     from distcausal.rdd.api import r3d
 
     races = close_elections(seed=options.seed)
     print(
         f"Close elections, simulated: {len(races.data):,} races in 49 states, "
-        f"{races.offsets[-1]:,} county results. Does winning a seat help at the next "
-        "election for it, and where in the state?\n"
+        f"{races.offsets[-1]:,} county results.\n"
+        "Does winning a seat help at the next election for it, and where in the state?\n"
     )
     fit = r3d(races.data, **races.roles)
     _tell(fit, 0.95)
@@ -164,13 +170,17 @@ def _demo(options: argparse.Namespace) -> None:
     def draw_truth(axes: Axes) -> None:
         truth = races.truth(fit.levels)
         axes.plot(fit.levels, truth, "--", color="black", linewidth=1.2, label="Truth")
+        axes.set_ylabel("Effect on the Democratic share (points)")
+        axes.set_ylim(bottom=-3)  # room for the legend below the zero line
+        axes.legend(loc="lower center", ncols=2, frameon=False, fontsize=9)
 
     folder = _folder(options.out)
     _write_figure(fit, folder, 0.95, draw_truth)
     print(f"\nFigure, with the truth drawn in: {folder / 'effect.png'}")
+    return fit.notes
 
 
-def _r3d(options: argparse.Namespace) -> None:
+def _r3d(options: argparse.Namespace) -> tuple[str, ...]:
     """Estimate from a file; print the summary, then write tables and figure."""
     data = _read_data(options)
     from distcausal.rdd.api import r3d
@@ -198,6 +208,7 @@ def _r3d(options: argparse.Namespace) -> None:
     _write_figure(fit, folder, options.confidence)
     written = ", ".join(sorted(path.name for path in folder.glob("effect.*")))
     print(f"\nWritten to {folder}: {written}")
+    return fit.notes
 
 
 def _read_data(options: argparse.Namespace) -> Any:
@@ -302,15 +313,14 @@ def _write_figure(
     fit: R3DResult,
     folder: Path,
     confidence: float,
-    add: Callable[[Axes], object] | None = None,
+    finish: Callable[[Axes], object] | None = None,
 ) -> None:
     """Write the effect curve as PNG and PDF, without starting a display."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.0, 3.7), layout="constrained")
-    axes = figure.add_subplot()
-    if add is not None:
-        add(axes)
-    fit.plot(ax=axes, confidence=confidence)
+    axes = fit.plot(ax=figure.add_subplot(), confidence=confidence)
+    if finish is not None:
+        finish(axes)
     figure.savefig(folder / "effect.png", dpi=200)
     figure.savefig(folder / "effect.pdf")

@@ -99,7 +99,7 @@ def make_r3d(
             f"first_stage={first_stage} should lie in (0, {1 - ALWAYS_TREATED}]: the "
             f"chance of treatment is {ALWAYS_TREATED} below the cutoff."
         )
-    rng = generator(seed)
+    rng = generator(seed, "r3d")
     x = rng.uniform(-1, 1, n)
     treated = _treatment(rng, x, first_stage)
     sizes = rng.integers(least, most + 1, n)

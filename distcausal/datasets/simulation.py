@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
@@ -128,10 +129,15 @@ class Simulation:
         return self.effect(np.atleast_1d(np.asarray(levels, dtype=np.float64)))
 
 
-def generator(seed: Any) -> np.random.Generator:
-    """NumPy generator from an integer seed or the words of a JAX key."""
+def generator(seed: Any, stage: str) -> np.random.Generator:
+    """NumPy generator of a named simulator, from an integer or a JAX key.
+
+    Two simulators given the same seed share no draws.
+    """
+    name = crc32(stage.encode())
     if isinstance(seed, int | np.integer):
-        return np.random.default_rng(int(seed))
+        return np.random.default_rng([name, int(seed)])
     import jax
 
-    return np.random.default_rng(np.asarray(jax.random.key_data(seed)).ravel())
+    words = np.asarray(jax.random.key_data(seed)).ravel()
+    return np.random.default_rng([name, *map(int, words)])

@@ -95,11 +95,17 @@ class ClusterScores(NamedTuple):
 
 
 def added(parts: Iterable[Sums]) -> Sums:
-    """Add the sums of several blocks, on the host; fields become NumPy arrays."""
-    first, *others = parts
+    """Add the sums of several blocks, on the host; fields become NumPy arrays.
+
+    Each block is finished before the next is asked for: JAX computes ahead, and would
+    otherwise hold the input of every block at once.
+    """
+    blocks = iter(parts)
+    first = next(blocks)
     totals = [np.asarray(field) for field in first]
-    for other in others:
-        totals = [total + field for total, field in zip(totals, other, strict=True)]
+    for block in blocks:
+        fields = [np.asarray(field) for field in block]
+        totals = [total + field for total, field in zip(totals, fields, strict=True)]
     return type(first)(*totals)
 
 

@@ -145,11 +145,11 @@ def _by_unit(
                 for fit, block, factor in zip(fits, blocks, scale, strict=True)
             ]
         )
-        covariance.append(side_covariance(blocks[0].x, rows))
+        covariance.append(np.asarray(side_covariance(blocks[0].x, rows)))
         if not settings.gaussian:
             sums.append(
                 [
-                    side_sums(blocks[0].x, rows, part)
+                    np.asarray(side_sums(blocks[0].x, rows, part))
                     for part in _multipliers(settings, blocks[0].index, len(rows), seed)
                 ]
             )

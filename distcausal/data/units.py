@@ -280,7 +280,7 @@ def plain_array(value: object, what: str) -> np.ndarray:
     return _plain_objects(array) if array.dtype.kind == "O" else array
 
 
-def _unmasked(value: np.ma.MaskedArray) -> np.ndarray:
+def _unmasked(value: Any) -> np.ndarray:
     """Write NaN, or None, where a mask hides the entry."""
     if not np.ma.getmaskarray(value).any():
         return value.data

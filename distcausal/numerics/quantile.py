@@ -413,19 +413,19 @@ def _harrell_davis(
             effective = np.full((1, 1, 1), float(size))
         else:
             mass = weights[entries].reshape(-1, size)
-            total = mass.sum(axis=1, keepdims=True)
-            edge = (np.cumsum(mass, axis=1) / total)[:, None, :]
+            reached = np.cumsum(mass, axis=1)
+            total = reached[:, -1:]
+            # The last edge is 1 exactly: the Beta law can be infinitely steep there.
+            edge = (reached / total)[:, None, :]
             effective = (total**2 / (mass**2).sum(axis=1, keepdims=True))[:, :, None]
         centre = levels[None, :, None]
         below = betainc(
             (effective + 1) * centre,
             (effective + 1) * (1 - centre),
-            np.minimum(edge, 1.0),
+            edge,
         )
         share = np.diff(below, axis=2, prepend=0.0)
-        curve = np.einsum(
-            "rqk,rk->rq", np.broadcast_to(share, (len(draws), *share.shape[1:])), draws
-        )
+        curve = np.matmul(share, draws[:, :, None])[:, :, 0]
         out[units] = np.clip(
             np.maximum.accumulate(curve, axis=1), draws[:, :1], draws[:, -1:]
         )

@@ -36,7 +36,6 @@ __all__ = [
     "contributions",
     "fitted_rows",
     "residual_moments",
-    "side_covariance",
     "side_moments",
     "side_sums",
 ]
@@ -300,15 +299,6 @@ def cluster_scores(
         return ClusterScores(sums[..., : degree + 1], sums[..., degree + 1 :])
 
     return jax.vmap(one, in_axes=(1, 0), out_axes=1)(residual, bandwidth)
-
-
-@jax.jit
-def side_covariance(
-    x: Real[Array, " unit"], rows: Real[Array, "unit column"]
-) -> Real[Array, "side column column"]:
-    """Sum of outer products of the rows, by side."""
-    sides = _sides(x)
-    return jax.lax.map(lambda side: (rows * side[:, None]).T @ rows, sides.T)
 
 
 @jax.jit

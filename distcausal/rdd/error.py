@@ -15,11 +15,11 @@ from functools import partial
 import jax
 import numpy as np
 
-from distcausal._base.keys import Seed, stream
+from distcausal._base.keys import Seed, host_stream, stream
 from distcausal._base.shapes import pad_rows, size_class
 from distcausal._base.typing import Array
 from distcausal.numerics.leastsq import symmetric_root
-from distcausal.numerics.localpoly import side_covariance, side_sums
+from distcausal.numerics.localpoly import side_sums
 from distcausal.numerics.multiplier import multipliers
 from distcausal.rdd.bootstrap import JumpDraws, MultiplierBootstrap
 from distcausal.rdd.core import (
@@ -145,7 +145,8 @@ def _by_unit(
                 for fit, block, factor in zip(fits, blocks, scale, strict=True)
             ]
         )
-        covariance.append(np.asarray(side_covariance(blocks[0].x, rows)))
+        own = side[:, None] == np.arange(2)
+        covariance.append([rows[part].T @ rows[part] for part in own.T])
         if not settings.gaussian:
             sums.append(
                 [
@@ -249,10 +250,12 @@ def _gaussian(
     error leaves the draws of the curves as they are in a sharp design.
     """
     half = len(covariance) // 2
-    normal = [_normals(stream(seed, "error of curves"), draws, levels)]
+    shape = (2, draws)
+    normal = [host_stream(seed, "error of curves").standard_normal((*shape, levels))]
     if half > levels:
-        normal.append(_normals(stream(seed, "error of shares"), draws, half - levels))
-    sides = np.concatenate([np.asarray(part) for part in normal], axis=2)
+        shares = host_stream(seed, "error of shares")
+        normal.append(shares.standard_normal((*shape, half - levels)))
+    sides = np.concatenate(normal, axis=2)
     if not covariance[:half, half:].any():
         return np.hstack(
             [
@@ -261,8 +264,3 @@ def _gaussian(
             ]
         )
     return np.hstack([sides[0], sides[1]]) @ symmetric_root(covariance)
-
-
-@partial(jax.jit, static_argnames=("draws", "columns"))
-def _normals(key: Array, draws: int, columns: int) -> Array:
-    return jax.random.normal(key, (2, draws, columns))

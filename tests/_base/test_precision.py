@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from distcausal._base.keys import by_unit, stream
+from distcausal._base.keys import by_unit, host_stream, stream
 from distcausal._base.precision import double
 
 
@@ -50,3 +50,13 @@ def test_draws_of_a_unit_survive_padding():
     few = by_unit(jax.random.normal, key, np.arange(3), 4)
     many = by_unit(jax.random.normal, key, np.arange(7), 4)
     np.testing.assert_array_equal(few, many[:, :3])
+
+
+def test_host_streams_take_integers_and_keys_alike():
+    def few(*args):
+        return host_stream(*args).standard_normal(3).tolist()
+
+    assert few(7, "a") == few(jax.random.key(7), "a")
+    assert few(7, "a") != few(7, "b")
+    assert few(7, "a") != few(8, "a")
+    assert few(2**40 + 7, "a") != few(7, "a")

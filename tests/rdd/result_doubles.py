@@ -84,7 +84,8 @@ def _draws(
     z, m = ndtri(levels), levels.size
     shapes = np.stack([0.35 + 0 * z, 0.22 * z, 0.14 * (z**2 - 1), 0.1 * np.sin(3 * z)])
     parts = np.zeros((2 * m + 2, 10))
-    parts[:m, :4], parts[m : 2 * m, 4:8] = shapes.T, 1.1 * shapes.T
+    parts[:m, :4] = shapes.T
+    parts[m : 2 * m, 4:8] = shapes.T * [1.1, 1.3, 0.8, 1.0]
     parts[2 * m, [0, 8]], parts[2 * m + 1, [4, 9]] = (0.01, 0.033), (0.01, 0.035)
     errors = np.random.default_rng(7).normal(size=(count, 10)) @ parts.T
     slope = np.hstack([-np.eye(m), np.eye(m), np.zeros((m, 2))])

@@ -50,9 +50,11 @@ def test_drawing_goes_into_the_axes_given_and_renders(draw):
 
 @every_drawing
 def test_drawing_leaves_the_settings_of_matplotlib_alone(draw):
-    before = dict(mpl.rcParams)
-    draw(None)
-    assert dict(mpl.rcParams) == before
+    with mpl.rc_context():
+        mpl.rcdefaults()  # other tests drew before: only the defaults are untouched
+        before = dict(mpl.rcParams)
+        draw(None)
+        assert dict(mpl.rcParams) == before
 
 
 def test_drawing_never_shows(monkeypatch):

@@ -20,7 +20,6 @@ from distcausal.errors import DataError, DesignError
 from distcausal.rdd.bootstrap import JumpDraws
 from distcausal.rdd.parts import R3DBandwidth
 from distcausal.rdd.result import R3DResult, TestTable
-
 from tests.rdd import result_doubles as doubles
 
 SNAPSHOT = Path(__file__).parent / "summary.txt"
@@ -183,25 +182,42 @@ def test_pointwise_p_value_of_known_ratio():
     assert_allclose(fit.conf_int(0.95)[0], 0.0, atol=1e-12)
 
 
+def flat(fit: R3DResult) -> R3DResult:
+    """The fit with curves so flat that its side bands leave the increasing ones."""
+    return replace(fit, below=0.02 * fit.below, above=0.02 * fit.above)
+
+
+def untrimmed(fit: R3DResult, side: str) -> tuple[np.ndarray, np.ndarray]:
+    """Side band as it is for slopes, which need not increase."""
+    slopes = replace(fit, settings=fit.settings | {"derivative": 1})
+    return slopes.side_band(side)  # type: ignore[arg-type]
+
+
 @every_fit
 @pytest.mark.parametrize("side", ["below", "above"])
 def test_side_bands_rise_hold_their_curve_and_only_shrink(make, side):
-    fit = make()
+    fit = flat(make())
     low, high = fit.side_band(side)
+    free_low, free_high = untrimmed(fit, side)
     assert np.all(np.diff(low) >= 0)
     assert np.all(np.diff(high) >= 0)
-    curve = getattr(fit, side)
-    assert np.all((low <= curve) & (curve <= high))
-    free_low, free_high = replace(
-        fit, settings=fit.settings | {"derivative": 1}
-    ).side_band(side)
+    assert np.all((low <= getattr(fit, side)) & (getattr(fit, side) <= high))
     assert np.all(low >= free_low)
     assert np.all(high <= free_high)
-    assert (
-        np.any(low > free_low)
-        or np.any(high < free_high)
-        or np.all(np.diff(free_low) >= 0)
-    )
+    assert np.any(low > free_low)
+    assert np.any(high < free_high)
+
+
+@pytest.mark.parametrize("side", ["below", "above"])
+def test_side_bands_are_as_wide_as_their_own_errors(side):
+    fit = doubles.sharp()
+    errors = getattr(fit.draws, side)
+    low, high = untrimmed(fit, side)
+    inside = np.all(np.abs(errors) <= (high - low) / 2 * (1 + 1e-12), axis=1)
+    assert inside.sum() == 950  # of 999 draws: the order statistic at 95%
+    variance = np.split(np.diag(fit.draws.covariance), 2)[side == "above"]
+    ratio = (high - low) / np.sqrt(variance)
+    assert_allclose(ratio, ratio[0], rtol=1e-9)
 
 
 @every_fit
@@ -263,6 +279,8 @@ def test_description_says_where_the_band_excludes_zero():
     said = f"above zero at levels {levels[0]:.2f} to {levels[-1]:.2f}"
     assert said in doubles.sharp().describe()
     assert "contains zero at every level" in doubles.sharp(size=0.0).describe()
+    everywhere = replace(doubles.sharp(), effect=np.full(99, 9.0)).describe()
+    assert "lies above zero at levels 0.01 to 0.99. " in everywhere
     assert "for units that comply" in doubles.fuzzy().describe()
 
 

@@ -162,7 +162,7 @@ def _demo(options: argparse.Namespace) -> tuple[str, ...]:
     print(
         f"Close elections, simulated: {len(races.data):,} races in 49 states, "
         f"{races.offsets[-1]:,} county results.\n"
-        "Does winning a seat help at the next election for it, and where in the state?\n"
+        "Does winning a seat help at the next election, and where in the state?\n"
     )
     fit = r3d(races.data, **races.roles)
     _tell(fit, 0.95)
@@ -245,7 +245,7 @@ def _read_frame(path: Path, wanted: list[str]) -> Any:
     import pandas as pd
 
     separator = "\t" if ".tsv" in path.suffixes else ","
-    _check_columns(path, pd.read_csv(path, sep=separator, nrows=0).columns, wanted)
+    _check_columns(path, [*pd.read_csv(path, sep=separator, nrows=0)], wanted)
     return pd.read_csv(
         path, sep=separator, usecols=wanted, float_precision="round_trip"
     )

@@ -18,6 +18,7 @@ version = release = distcausal.__version__
 
 root_doc = "docs/index"
 include_patterns = ["docs/**", "vignettes/**"]
+exclude_patterns = ["docs/_templates"]
 templates_path = ["_templates"]
 extensions = [
     "myst_nb",
@@ -37,7 +38,7 @@ nb_merge_streams = True
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
-numpydoc_validation_checks = {"GL01", "GL02", "GL08", "SS03", "PR01", "PR02"}
+numpydoc_validation_checks = {"GL08", "PR02"}
 numpydoc_validation_exclude = {r"\._", r"__\w+__"}
 
 html_theme = "pydata_sphinx_theme"

@@ -167,6 +167,25 @@ def test_values_that_nearly_coincide_are_an_error_with_advice():
         call(crowded(x), bandwidth=0.8)
 
 
+def test_a_window_without_spare_units_is_refused():
+    # Three units a side determine an order-2 fit, and leave no error to see.
+    small = make(3, units=6, count=5)
+    with pytest.raises(dc.DesignError, match="bandwidth") as caught:
+        call(small, bandwidth=1.5)
+    assert "3 below" in str(caught.value)
+
+
+def test_levels_beyond_the_stored_curves_are_a_warning():
+    with pytest.warns(dc.DataWarning, match="0.9"):
+        call(levels=[0.01, 0.5, 0.99])
+
+
+@pytest.mark.parametrize("data", [BIG.curves, None, [1.0, 2.0]])
+def test_data_of_another_kind_are_refused_with_the_way_in(data):
+    with pytest.raises((dc.DistCausalError, TypeError), match="RandomDistributions"):
+        dc.r3d(data, running="x")
+
+
 def samples(sizes, **options):
     rng = np.random.default_rng(0)
     draws = [rng.normal(size=size) for size in sizes]
@@ -306,10 +325,19 @@ def test_gini_on_a_narrow_grid_warns_once():
 def test_gini_needs_a_positive_mean_and_no_more():
     # Simulated errors may carry a curve below zero; that is no fault of the data.
     low = call(BIG.with_(curves=np.exp(BIG.curves)))
-    with pytest.warns(dc.DataWarning, match="gini"):
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
         assert np.isfinite(dc.functional_effect(low, "gini").p_value)
-    with pytest.raises(dc.DataError, match="gini"):
-        dc.functional_effect(call(BIG.with_(curves=BIG.curves - 50)), "gini")
+    assert {remark.category for remark in remarks} == {
+        dc.DataWarning,
+        dc.InferenceWarning,
+    }
+    negative = call(BIG.with_(curves=BIG.curves - 50))
+    with (
+        pytest.warns(dc.DataWarning, match="gini"),
+        pytest.raises(dc.DataError, match="gini"),
+    ):
+        dc.functional_effect(negative, "gini")
 
 
 def test_units_with_too_few_draws_for_the_levels_are_one_warning():

@@ -17,10 +17,12 @@ from distcausal.errors import InferenceWarning as InferenceWarning
 from distcausal.rdd.api import r3d as r3d
 from distcausal.rdd.api import r3d_bandwidth as r3d_bandwidth
 from distcausal.rdd.bootstrap import MultiplierBootstrap as MultiplierBootstrap
+from distcausal.rdd.functional import FunctionalEffect as FunctionalEffect
+from distcausal.rdd.functional import functional_effect as functional_effect
+from distcausal.rdd.hypotheses import homogeneity_test as homogeneity_test
+from distcausal.rdd.hypotheses import nullity_test as nullity_test
+from distcausal.rdd.parts import TestTable as TestTable
 from distcausal.rdd.result import R3DBandwidth as R3DBandwidth
 from distcausal.rdd.result import R3DResult as R3DResult
-from distcausal.rdd.tests import functional_effect as functional_effect
-from distcausal.rdd.tests import homogeneity_test as homogeneity_test
-from distcausal.rdd.tests import nullity_test as nullity_test
 
 __version__: str

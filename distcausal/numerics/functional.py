@@ -70,7 +70,7 @@ def theil(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return _integral(ratio * np.log(ratio), grid)
 
 
-def _defined(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def _defined(values: np.ndarray, valid: np.ndarray | np.bool_) -> np.ndarray:
     """Values where they make sense, NaN elsewhere, without complaints of NumPy."""
     return np.where(valid, values, np.nan)
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distcausal._base.precision import double
+from distcausal._base.progress import steps
 from distcausal.rdd.bootstrap import JumpDraws, MultiplierBootstrap
-from distcausal.rdd.check import check_jump, check_window, issue_warnings
+from distcausal.rdd.check import check_fits, check_jump, issue_warnings, monotone_notes
 from distcausal.rdd.core import effective_units
 from distcausal.rdd.estimate import Curves, curves_at_cutoff, fit_both, joint_error
 from distcausal.rdd.result import FirstStage, R3DBandwidth, R3DResult
@@ -65,9 +66,11 @@ def r3d(
     cluster: Role | None = None,
     weights: Role | None = None,
     continuous_treatment: bool = False,
+    support: tuple[float, float] | None = None,
     inference: MultiplierBootstrap | None = None,
     profile: str | None = None,
     seed: Seed = 0,
+    progress: bool | None = None,
 ) -> R3DResult:
     r"""Estimate the effect of crossing a cutoff on the distribution inside units.
 
@@ -118,13 +121,18 @@ def r3d(
         Unit weights; the estimand then is the weighted average quantile function.
     continuous_treatment
         Allow treatments other than 0 and 1, such as a share treated.
+    support
+        Smallest and largest value the outcome can take; curves are kept inside.
     inference
-        Settings of the bootstrap, a `MultiplierBootstrap`.
+        Settings of the bootstrap; default ``MultiplierBootstrap()``.
     profile
         ``"R3D-0.1.0"`` follows the R package R3D 0.1.0 wherever it departs from the
         published method; bands then have constant width.
     seed
         Integer or JAX key; the same call gives the same numbers.
+    progress
+        Show a bar: True, False, or None for only when it takes long and a terminal
+        watches.
 
     Returns
     -------
@@ -169,26 +177,21 @@ def r3d(
         kernel=kernel,
         selector=selector,
         profile=profile,
+        support=support,
     )
     asked = read_inference(inference, task)
-    if bandwidth is None:
-        windows = _select(task)
-    else:
-        windows = given_windows(
-            bandwidth,
-            method=method,
-            levels=task.recipe.levels.size,
-            fuzzy=task.treatment is not None,
+    with steps(progress, count=3, long=task.is_long) as begin:
+        begin("bandwidth")
+        windows = _windows(task, bandwidth)
+        begin("fit")
+        fits = double(fit_both)(task.outcome, task.treatment, windows, task.recipe)
+        check_fits(fits)
+        curves = curves_at_cutoff(fits, task.recipe)
+        check_jump(curves.contrast.jump, task.design.treatment)
+        begin("draws")
+        draws = double(joint_error)(
+            fits, curves, task.recipe, asked, task.design.cluster, seed
         )
-    fits = double(fit_both)(task.outcome, task.treatment, windows, task.recipe)
-    check_window(fits.outcome, "outcome")
-    if fits.treatment is not None:
-        check_window(fits.treatment, "treatment")
-    curves = curves_at_cutoff(fits, task.recipe)
-    check_jump(curves.contrast.jump, task.design.treatment)
-    draws = double(joint_error)(
-        fits, curves, task.recipe, asked, task.design.cluster, seed
-    )
     chosen = public_bandwidth(
         windows,
         selector=selector if bandwidth is None else "given",
@@ -211,7 +214,10 @@ def r3d(
         draws=draws,
         projection_moves=(float(curves.moves[0]), float(curves.moves[1])),
         settings=task.settings | inference_settings(asked, seed),
-        notes=tuple(issue_warnings(data, task.design, fits, stage)),
+        notes=(
+            *issue_warnings(data, task.design, fits, stage),
+            *monotone_notes(curves),
+        ),
     )
 
 
@@ -302,6 +308,18 @@ def r3d_bandwidth(
         selector=selector,
         units=len(task.outcome),
         settings=expert.settings,
+    )
+
+
+def _windows(task: Task, bandwidth: GivenBandwidth | None) -> Windows:
+    """Windows as given, or else by the rules of the task."""
+    if bandwidth is None:
+        return _select(task)
+    return given_windows(
+        bandwidth,
+        method=task.recipe.method,
+        levels=task.recipe.levels.size,
+        fuzzy=task.treatment is not None,
     )
 
 

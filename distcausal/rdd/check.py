@@ -26,7 +26,7 @@ from distcausal.rdd.core import SideFit, effective_units, inside_window
 
 if TYPE_CHECKING:
     from distcausal.data.distributions import RandomDistributions
-    from distcausal.rdd.estimate import Fits
+    from distcausal.rdd.estimate import Curves, Fits
     from distcausal.rdd.result import FirstStage
     from distcausal.rdd.task import Roles
 
@@ -34,12 +34,14 @@ __all__ = [
     "DEFAULT_LEVELS",
     "METHODS",
     "Design",
+    "check_fits",
     "check_jump",
     "check_orders",
-    "check_window",
     "issue_warnings",
+    "monotone_notes",
     "read_design",
     "read_levels",
+    "read_support",
 ]
 
 DEFAULT_LEVELS = np.arange(1, 100) / 100
@@ -117,6 +119,27 @@ def read_levels(levels: object) -> np.ndarray:
             f"(got {listing(grid)})."
         )
     return grid
+
+
+def read_support(support: object, curves: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest possible outcome; no quantile observed may lie outside."""
+    if support is None:
+        return (-np.inf, np.inf)
+    try:
+        low, high = (float(end) for end in support)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        low, high = np.nan, np.nan
+    if not low < high:
+        raise DesignError(
+            f"support {support!r} should be a pair (lowest, highest) of possible "
+            "outcomes, such as (0, 100) or (0, numpy.inf)."
+        )
+    if curves.min() < low or curves.max() > high:
+        raise DataError(
+            f"outcomes run from {curves.min():g} to {curves.max():g}, outside the "
+            f"support ({low:g}, {high:g}). Correct support, or the data."
+        )
+    return low, high
 
 
 def read_design(data: RandomDistributions, roles: Roles, cutoff: float) -> Design:
@@ -226,7 +249,14 @@ def _clusters(data: RandomDistributions, value: object) -> tuple[np.ndarray, int
     return codes, len(names)
 
 
-def check_window(fit: SideFit, what: str) -> None:
+def check_fits(fits: Fits) -> None:
+    """Both windows hold enough, and both fits can be solved."""
+    _check_window(fits.outcome, "outcome")
+    if fits.treatment is not None:
+        _check_window(fits.treatment, "treatment")
+
+
+def _check_window(fit: SideFit, what: str) -> None:
     """Enough distinct values with weight on each side, and a solvable fit.
 
     ``what`` names the bandwidth in messages.
@@ -263,6 +293,23 @@ def check_jump(jump: float | None, treatment: np.ndarray | None) -> None:
             "0), so the effect on compliers does not exist. Check treatment "
             "and cutoff."
         )
+
+
+def monotone_notes(curves: Curves) -> list[str]:
+    """Say how much the monotone step changed, where it changed anything.
+
+    Pooled levels are where the average quantile curve is flat or estimated falling;
+    much pooling puts the equivalence of the two methods in doubt.
+    """
+    levels = curves.main.shape[1]
+    return [
+        f"The curve {side} the cutoff was made monotone at {count} of {levels} levels, "
+        f"moving it by at most {move:.3g}."
+        for side, count, move in zip(
+            ("below", "above"), curves.moved, curves.moves, strict=True
+        )
+        if count
+    ]
 
 
 def issue_warnings(

@@ -12,6 +12,7 @@ so that covariances between them come by themselves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +21,6 @@ from distcausal.numerics import localpoly
 from distcausal.numerics.kernel import Kernel
 from distcausal.numerics.leastsq import Solution, matrix_power, solve_moments
 from distcausal.numerics.legendre import at_zero, to_powers
-from distcausal.numerics.monotone import project_monotone
 from distcausal.rdd.sample import Block, Sample
 
 __all__ = [
@@ -35,6 +35,8 @@ __all__ = [
     "unit_rows",
     "with_limit_weights",
 ]
+
+Projection = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class SideFit:
     row
         ``G^{-1} e``, shape ``(group, side, basis)``: reads the intercept off scores.
     projection
-        Cell widths for projecting fitted rows on nondecreasing curves; None for none.
+        Makes fitted rows, shape ``(unit, level)``, nondecreasing; None leaves them.
     """
 
     sample: Sample
@@ -84,7 +86,7 @@ class SideFit:
     order: int
     solution: Solution
     row: np.ndarray
-    projection: np.ndarray | None = None
+    projection: Projection | None = None
 
     @property
     def coefficients(self) -> np.ndarray:
@@ -122,7 +124,7 @@ def fit_sides(
     bandwidth: np.ndarray,
     orders: tuple[int, ...],
     degree: int,
-    projection: np.ndarray | None = None,
+    projection: Projection | None = None,
 ) -> tuple[SideFit, ...]:
     """Fit polynomials of several orders from one pass over the units.
 
@@ -139,7 +141,7 @@ def fit_sides(
     degree
         Degree of the basis the moments are taken in, at least the largest order.
     projection
-        Cell widths, if fitted rows are to be projected on nondecreasing curves.
+        Monotone step for fitted rows, if they are to be projected.
     """
     moments = sum_moments(sample, kernel, bandwidth, degree)
     gram, cross = np.asarray(moments.gram), np.asarray(moments.cross)
@@ -199,9 +201,8 @@ def _residuals(fit: SideFit, block: Block) -> np.ndarray:
         )
     )
     if fit.projection is not None:
-        fitted = project_monotone(
-            fitted.reshape(len(block.x), -1), fit.projection
-        ).reshape(fitted.shape)
+        rows = fitted.reshape(len(block.x), -1)
+        fitted = fit.projection(rows).reshape(fitted.shape)
     return outcome - fitted
 
 

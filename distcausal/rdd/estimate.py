@@ -37,6 +37,8 @@ class Recipe:
         The grid and its cell widths, shape ``(level,)``.
     published
         Follow R3D 0.1.0 where it departs from the paper.
+    support
+        Smallest and largest value an outcome can take.
     """
 
     rules: Rules
@@ -44,16 +46,22 @@ class Recipe:
     levels: np.ndarray
     widths: np.ndarray
     published: bool
+    support: tuple[float, float] = (-np.inf, np.inf)
 
     def monotone(self, curves: np.ndarray) -> np.ndarray:
-        """Nondecreasing version of curves, shape ``(..., level)``."""
+        """Nondecreasing version of curves within the support, ``(..., level)``.
+
+        Clipping after the projection is the exact projection on curves with bounds.
+        """
         if self.method == "frechet":
-            return project_monotone(curves, self.widths)
-        if self.published:
-            return np.stack(
+            found = project_monotone(curves, self.widths)
+        elif self.published:
+            found = np.stack(
                 [interpolated_rearrangement(c, self.levels) for c in curves]
             )
-        return rearrange(curves, self.widths)
+        else:
+            found = rearrange(curves, self.widths)
+        return np.clip(found, *self.support)
 
 
 @dataclass(frozen=True)
@@ -85,8 +93,9 @@ class Curves:
     ----------
     main, conventional
         Average quantile curves at orders ``p`` and ``s``, shape ``(side, level)``.
-    moves
-        Largest change the monotone step made to each main curve, shape ``(side,)``.
+    moves, moved
+        Largest change the monotone step made to each main curve, and the number of
+        levels it changed, shape ``(side,)``.
     shares
         Share treated by side; None in sharp designs.
     conventional_jump
@@ -96,6 +105,7 @@ class Curves:
     main: np.ndarray
     conventional: np.ndarray
     moves: np.ndarray
+    moved: np.ndarray
     shares: np.ndarray | None
     conventional_jump: float | None
 
@@ -118,7 +128,7 @@ def fit_both(
     """Fit outcome and treatment, each at both orders."""
     rules = recipe.rules
     orders = (rules.order, rules.pilot_order)
-    projection = recipe.widths if recipe.method == "frechet" else None
+    projection = recipe.monotone if recipe.method == "frechet" else None
     main, conventional = fit_sides(
         outcome, rules.kernel, windows.outcome, orders, rules.degree, projection
     )
@@ -137,8 +147,9 @@ def curves_at_cutoff(fits: Fits, recipe: Recipe) -> Curves:
     shares = None if fits.treatment is None else fits.treatment.intercepts[:, 0]
     early = fits.treatment_conventional
     jump = None if early is None else float(np.diff(early.intercepts[:, 0])[0])
-    moves = np.abs(main - raw).max(axis=1)
-    return Curves(main, recipe.monotone(low), moves, shares, jump)
+    change = np.abs(main - raw)
+    moves, moved = change.max(axis=1), np.sum(change > 0, axis=1)
+    return Curves(main, recipe.monotone(low), moves, moved, shares, jump)
 
 
 def joint_error(

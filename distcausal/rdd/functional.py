@@ -202,8 +202,8 @@ def functional_effect(
     if not np.isfinite([below, above]).all():
         raise DataError(
             f"functional {name!r} is not defined for the average distributions "
-            f"({below:g} below, {above:g} above the cutoff): gini needs a positive mean, "
-            "theil positive outcomes. Choose another, such as 'variance'."
+            f"({below:g} below, {above:g} above the cutoff): gini needs a positive "
+            "mean, theil positive outcomes. Choose another, such as 'variance'."
         )
     estimate = above - below
     simulated = _simulated(fit, measure, name)

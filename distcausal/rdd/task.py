@@ -25,6 +25,7 @@ from distcausal.rdd.check import (
     check_orders,
     read_design,
     read_levels,
+    read_support,
 )
 from distcausal.rdd.estimate import Recipe
 from distcausal.rdd.profile import PROFILE
@@ -83,6 +84,11 @@ class Task:
     treatment: Sample | None
     settings: dict[str, Any]
 
+    @property
+    def is_long(self) -> bool:
+        """Whether to expect more than two seconds: 300,000 units with 99 levels."""
+        return self.outcome.curves.size > 3e7
+
     def unweighted_curves(self) -> np.ndarray:
         """Unit quantiles without weights inside units, shape ``(unit, level)``."""
         return self.data.without_weights().quantiles(self.recipe.levels)
@@ -99,6 +105,7 @@ def read_task(
     kernel: str,
     selector: str,
     profile: str | None,
+    support: tuple[float, float] | None = None,
 ) -> Task:
     """Check all arguments, resolve the roles, compute the quantiles."""
     check_choice("method", method, METHODS)
@@ -108,7 +115,9 @@ def read_task(
     grid = read_levels(levels)
     design = read_design(data, roles, cutoff)
     recipe = _recipe(grid, method, orders, kernel, selector, profile)
-    outcome = Sample(design.x, design.weight, data.quantiles(grid))
+    curves = data.quantiles(grid)
+    recipe = replace(recipe, support=read_support(support, curves))
+    outcome = Sample(design.x, design.weight, curves)
     share = design.treatment
     settings = {
         **{name: _name(getattr(roles, name)) for name in roles._fields},
@@ -120,6 +129,7 @@ def read_task(
         "kernel": kernel,
         "selector": selector,
         "profile": profile,
+        "support": recipe.support,
         "quantile_rule": data.quantile_rule,
         "missing": str(data.missing),
     }

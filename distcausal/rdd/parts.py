@@ -49,6 +49,16 @@ class R3DBandwidth(Result):
         ``(2, level)``; None if the bandwidth was given.
     density
         Density of the running variable at the cutoff; None if the bandwidth was given.
+
+    Examples
+    --------
+    >>> import distcausal as dc
+    >>> units = dc.datasets.make_r3d(n=300, delta=3.0, seed=1)
+    >>> chosen = dc.r3d_bandwidth(units.data, running="x", levels=[0.25, 0.5, 0.75])
+    >>> list(chosen.tidy().columns)
+    ['term', 'side', 'level', 'estimate']
+    >>> bool((chosen.plot_data()["bias"] >= 0).all())
+    True
     """
 
     cite_as: ClassVar[str] = "r3d"
@@ -184,6 +194,15 @@ class TestTable(Result):
         One less the size of the test the critical values belong to.
     settings
         Every argument as used.
+
+    Examples
+    --------
+    >>> import distcausal as dc
+    >>> units = dc.datasets.make_r3d(n=300, delta=3.0, seed=1)
+    >>> fit = dc.r3d(units.data, running="x", levels=[0.1, 0.3, 0.5, 0.7, 0.9])
+    >>> test = dc.nullity_test(fit, ranges=[(0.1, 0.5), (0.5, 0.9)])
+    >>> len(test), test["p_value"].shape
+    (2, (2,))
     """
 
     __test__: ClassVar[bool] = False  # the name makes pytest look for tests inside

@@ -69,6 +69,19 @@ class R3DResult(Result):
         Every argument as used, with seed and versions.
     notes
         Sentences shown at the foot of the summary.
+
+    Examples
+    --------
+    >>> import distcausal as dc
+    >>> units = dc.datasets.make_r3d(n=300, delta=3.0, seed=1)
+    >>> fit = dc.r3d(units.data, running="x", levels=[0.1, 0.3, 0.5, 0.7, 0.9])
+    >>> low, high = fit.band(confidence=0.9)
+    >>> bool((low > 0).all())
+    True
+    >>> fit.tidy().shape
+    (5, 10)
+    >>> print(fit.summary().columns)
+    ('level', 'effect', 'std err', 'z', 'P>|z|', 'low', 'high', 'low', 'high')
     """
 
     cite_as: ClassVar[str] = "r3d"

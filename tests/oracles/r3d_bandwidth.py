@@ -38,8 +38,16 @@ class Parts:
     noise: np.ndarray  # estimated variance of each side's bias constant
 
 
-def density_at_cutoff(x: np.ndarray, name: str, omega=1.0) -> float:
+KERNEL_SCALE = {"triangular": 2.576, "epanechnikov": 2.34, "uniform": 1.843}
+
+
+def density_at_cutoff(x, name: str, omega=1.0, rule: str = "normal") -> float:
+    """Kernel estimate; the rule is for the normal law's window or the kernel's own."""
     width = 1.06 * np.std(x, ddof=1) * x.size ** (-1 / 5)
+    if rule == "kernel":
+        low, high = np.quantile(x, [0.25, 0.75])
+        spread = min(np.std(x, ddof=1), (high - low) / 1.349)
+        width = KERNEL_SCALE[name] * spread * x.size ** (-1 / 5)
     width = max(width, 2 * np.abs(x).min())
     return float((omega * kernel(name, x / width)).mean() / width)
 
@@ -112,22 +120,24 @@ def coverage_factor(n: int, s: int) -> float:
 
 def bandwidth(
     q, x, levels, *, s=1, kernel="triangular", integrated=True, kind="rd",
-    cer=False, penalty=None, weights=None,
+    cer=False, penalty=None, weights=None, level_weights=None,
+    density_rule="normal", least=10,
 ) -> dict:  # fmt: skip
     """Pilot, constants and final bandwidth (2, level)."""
     n = x.size
     omega = np.ones(n) if weights is None else weights / weights.mean()
-    cell = cell_widths(levels) if integrated else None
+    cell = cell_widths(levels) if level_weights is None else level_weights
+    cell = cell if integrated else None
     penalty = (0.0 if integrated else 3.0) if penalty is None else penalty
-    density = density_at_cutoff(x, kernel, omega)
+    density = density_at_cutoff(x, kernel, omega, density_rule)
     first = pilot_parts(q, x, s, kernel, density, omega)
     pilot = balance(first, s + 1, n, cell, "rd", 0.0)
-    pilot = guard(pilot, x, max(s + 3, 10), each_side=False)
+    pilot = guard(pilot, x, max(s + 3, least), each_side=False)
     parts = local_parts(q, x, s, kernel, pilot, density, omega)
     h = balance(parts, s, n, cell, kind, penalty)
     if cer:
         h = h * coverage_factor(n, s)
-    h = guard(h, x, max(s + 3, 10), each_side=kind in ("two", "comb2"))
+    h = guard(h, x, max(s + 3, least), each_side=kind in ("two", "comb2"))
     return {"h": h, "pilot": pilot, "parts": parts, "density": density}
 
 

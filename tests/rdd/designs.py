@@ -18,7 +18,7 @@ LEVEL_COUNTS = (1, 5, 9)
 DRAWS = 39  # twice the 19 that a 95% band needs, plus one
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Design:
     """Quantile curves of units around a cutoff at zero, and what goes with them."""
 
@@ -27,6 +27,10 @@ class Design:
     levels: np.ndarray
     multipliers: np.ndarray  # (unit, draw)
     columns: dict = field(default_factory=dict)
+    made_by: str = ""
+
+    def __repr__(self) -> str:
+        return self.made_by or f"Design of shape {self.curves.shape}"
 
     @property
     def data(self) -> dc.RandomDistributions:
@@ -65,7 +69,9 @@ def make(seed: int, units: int = 60, count: int = 5, irregular: bool = False) ->
     curves = centre[:, None] + scale[:, None] * np.log(levels / (1 - levels))
     # Noise that crosses levels makes the monotone step bite.
     curves = np.sort(curves + rng.normal(0, 0.3, curves.shape), axis=1)
-    return Design(x, curves, levels, rng.standard_normal((units, DRAWS)))
+    made_by = f"make({seed}, {units}, {count}, {irregular})"
+    xi = rng.standard_normal((units, DRAWS))
+    return Design(x, curves, levels, xi, made_by=made_by)
 
 
 @st.composite

@@ -14,7 +14,7 @@ import distcausal as dc
 from tests.oracles import r3d as oracle
 from tests.oracles import r3d_bandwidth as selection
 from tests.oracles import r3d_profile as profile
-from tests.rdd.designs import LEVEL_COUNTS, designs, fit, make
+from tests.rdd.designs import designs, fit, make
 from tests.reference.r3d.cases import NAMES, load
 
 KERNELS = ("triangular", "epanechnikov", "uniform")
@@ -292,58 +292,14 @@ def test_holm_adjustment_agrees():
     close(np.asarray(table["p_adjusted"])[order], stepped)
 
 
-SELECTOR = {"rd": "", "two": "two", "sum": "sum", "comb1": "comb1", "comb2": "comb2"}
-
-
-@given(
-    designs(units=(200,), counts=LEVEL_COUNTS),
-    st.sampled_from(KERNELS),
-    st.sampled_from(selection.SELECTORS),
-    st.booleans(),
-    st.sampled_from([1, 2]),
-    st.booleans(),
-)
-def test_selected_bandwidths_agree(design, kernel, kind, integrated, s, cer):
-    name = ("imse" if integrated else "mse") + SELECTOR[kind]
-    expected = selection.bandwidth(
-        design.curves, design.running, design.levels,
-        s=s, kernel=kernel, integrated=integrated, kind=kind, cer=cer,
-    )  # fmt: skip
-    chosen = dc.r3d_bandwidth(
-        design.data,
-        running="x",
-        levels=design.levels,
-        method="frechet" if integrated else "pointwise",
-        pilot_order=s,
-        order=s + 1,
-        kernel=kernel,
-        selector=f"cer-{name}" if cer else name,
-    )
-    close(chosen.density, expected["density"])
-    close(as_both(chosen.pilot, design), expected["pilot"])
-    close(chosen.bias, expected["parts"].bias, rtol=1e-7)
-    close(chosen.variance, expected["parts"].variance)
-    close(as_both(chosen.outcome, design), expected["h"], rtol=1e-7)
-
-
-@given(designs(units=(200,)), st.booleans())
-def test_selected_bandwidths_agree_with_unit_weights(design, integrated):
-    weights = np.random.default_rng(5).uniform(0.2, 4, design.running.size)
-    expected = selection.bandwidth(
-        design.curves, design.running, design.levels,
-        integrated=integrated, weights=weights,
-    )  # fmt: skip
-    chosen = dc.r3d_bandwidth(
-        design.data,
-        running="x",
-        levels=design.levels,
-        method="frechet" if integrated else "pointwise",
-        selector="imse" if integrated else "mse",
-        weights=weights,
-    )
-    close(chosen.density, expected["density"])
-    close(as_both(chosen.pilot, design), expected["pilot"])
-    close(as_both(chosen.outcome, design), expected["h"], rtol=1e-7)
+@given(designs(counts=(9,)))
+def test_bounds_on_the_support_clip_the_projected_curves(design):
+    low, high = design.curves.min(), design.curves.max()
+    free = fit(design, bandwidth=0.5)
+    bounded = fit(design, bandwidth=0.5, support=(low, high))
+    close(bounded.below, np.clip(free.below, low, high))
+    close(bounded.above, np.clip(free.above, low, high))
+    close(bounded.draws.effect, free.draws.effect)
 
 
 @given(
@@ -381,26 +337,6 @@ def test_the_profile_agrees_beyond_the_stored_cases(design, kernel, method, s, f
     close(estimate.effect, expected.effect, rtol=1e-7)
     g = oracle.draws(expected.influence, design.multipliers)
     close(estimate.draws.effect, g, rtol=1e-6)
-
-
-def as_both(h, design):
-    """A stored bandwidth of any form as (2, level)."""
-    h = np.asarray(h)
-    if h.ndim == 1 and h.size == 2 and design.levels.size != 2:
-        h = h[:, None]
-    return np.broadcast_to(h, (2, design.levels.size))
-
-
-def test_treatment_bandwidth_is_that_of_one_level():
-    design = make(3, 200)
-    treatment = ((design.running >= 0) ^ (np.arange(200) % 9 == 0)).astype(float)
-    chosen = dc.r3d_bandwidth(
-        design.data, running="x", levels=design.levels, treatment=treatment
-    )
-    expected = selection.bandwidth(
-        treatment[:, None], design.running, np.array([0.5]), integrated=False
-    )
-    close(chosen.treatment, expected["h"][0, 0], rtol=1e-7)
 
 
 @pytest.mark.parametrize("multiplier", ["normal", "rademacher", "mammen"])

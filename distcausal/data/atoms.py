@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 
 from distcausal.data.distributions import RandomDistributions
-from distcausal.data.units import Units, frozen_view
+from distcausal.data.units import Units
 from distcausal.errors import DataError
 from distcausal.numerics.quantile import first_reaching
 from distcausal.numerics.wasserstein import Pieces
@@ -107,8 +107,8 @@ class AtomDistributions(RandomDistributions):
         return replace(
             self,
             units=self.units.take(index),
-            mass=frozen_view(self.mass[index]),
-            counts=frozen_view(self.counts[index]),
+            mass=self.mass[index],
+            counts=self.counts[index],
         )
 
     def _barycentre(self, share: np.ndarray) -> AtomDistributions:
@@ -122,7 +122,7 @@ class AtomDistributions(RandomDistributions):
         return replace(
             self,
             units=units,
-            mass=frozen_view((share @ self.mass)[None, :]),
+            mass=(share @ self.mass)[None, :],
             counts=np.array([self.counts.sum()]),
         )
 
@@ -135,17 +135,17 @@ class AtomDistributions(RandomDistributions):
         return laws
 
     def _exact_samples(self) -> SampleDistributions:
-        from distcausal.data.samples import sample_form
+        from distcausal.data.samples import SampleDistributions
 
         self._refuse_labels("a sample of numbers")
         unit, atom = np.nonzero(self.mass)
         offsets = np.concatenate([[0], np.cumsum((self.mass > 0).sum(axis=1))])
-        return sample_form(
-            self._derived("atoms as draws of their mass"),
-            self.support[atom],
-            offsets,
-            self.mass[unit, atom],
-            "inverse",
+        return SampleDistributions(
+            units=self._derived("atoms as draws of their mass"),
+            values=self.support[atom],
+            offsets=offsets,
+            weights=self.mass[unit, atom],
+            rule="inverse",
         )
 
     def _facts(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn, final
 import numpy as np
 
 from distcausal.data.distributions import RandomDistributions
-from distcausal.data.units import Units, frozen_view
+from distcausal.data.units import Units
 from distcausal.errors import DataError, listing
 from distcausal.numerics.quantile import first_reaching
 from distcausal.numerics.wasserstein import Pieces
@@ -139,8 +139,8 @@ class BinDistributions(RandomDistributions):
         return replace(
             self,
             units=self.units.take(index),
-            mass=frozen_view(self.mass[index]),
-            counts=frozen_view(self.counts[index]),
+            mass=self.mass[index],
+            counts=self.counts[index],
         )
 
     def _barycentre(self, share: np.ndarray) -> BinDistributions:
@@ -169,8 +169,8 @@ class BinDistributions(RandomDistributions):
         units = Units(np.array([name]), origin=f"{name} of {len(self)} units")
         return BinDistributions(
             units=units,
-            edges=frozen_view(edges),
-            mass=frozen_view(mass / mass.sum()),
+            edges=edges,
+            mass=mass / mass.sum(),
             counts=np.array([self.counts.sum()]),
         )
 
@@ -228,7 +228,7 @@ def bins_from_cdf(data: RandomDistributions, edges: object) -> BinDistributions:
     mass = np.diff(inner, axis=1)
     return BinDistributions(
         units=data._derived(f"bins of {data.form}"),
-        edges=frozen_view(grid.copy()),
-        mass=frozen_view(mass / mass.sum(axis=1, keepdims=True)),
+        edges=grid.copy(),
+        mass=mass / mass.sum(axis=1, keepdims=True),
         counts=data.sizes,
     )

@@ -32,11 +32,10 @@ from distcausal.data.check import (
 from distcausal.data.coding import code_labels, number_column
 from distcausal.data.law import LawDistributions, read_family
 from distcausal.data.quantiles import QuantileDistributions
-from distcausal.data.samples import SampleDistributions, sample_form
+from distcausal.data.samples import SampleDistributions
 from distcausal.data.units import (
     Missing,
     Units,
-    frozen_view,
     make_units,
     plain_array,
     read_columns,
@@ -99,7 +98,7 @@ def from_frame(
         name: _unit_values(table[name], name, rows, codes, first, labels)
         for name in names
     }
-    units = Units(frozen_view(labels), read_columns(kept, len(labels)), record)
+    units = Units(labels, read_columns(kept, len(labels)), record)
     if order is not None:
         draws = draws[order]
         mass = None if mass is None else mass[order]
@@ -231,7 +230,9 @@ def _samples(
         mass = mass.astype(float)
     values = draws + 0.0  # a copy, with one zero instead of two
     sort_segments(values, offsets, mass)
-    return sample_form(units, values, offsets, mass, rule)
+    return SampleDistributions(
+        units=units, values=values, offsets=offsets, weights=mass, rule=rule
+    )
 
 
 def from_samples(
@@ -333,8 +334,8 @@ def from_quantiles(
         matrix = np.maximum.accumulate(matrix, axis=1)
     return QuantileDistributions(
         units=units,
-        levels=frozen_view(grid),
-        curves=frozen_view(matrix),
+        levels=grid,
+        curves=matrix,
         counts=np.full(len(matrix), np.inf),
     )
 
@@ -394,8 +395,8 @@ def from_bins(
     check_mass(matrix, units.ids, "bins")
     return BinDistributions(
         units=units,
-        edges=frozen_view(grid),
-        mass=frozen_view(matrix.copy()),
+        edges=grid,
+        mass=matrix.copy(),
         counts=np.full(len(matrix), np.inf),
     )
 
@@ -424,8 +425,8 @@ def from_atoms(
         atoms, matrix = atoms[order], matrix[:, order]
     return AtomDistributions(
         units=units,
-        support=frozen_view(atoms.copy()),
-        mass=frozen_view(matrix.copy()),
+        support=atoms.copy(),
+        mass=matrix.copy(),
         counts=np.full(len(matrix), np.inf),
     )
 

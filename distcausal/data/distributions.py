@@ -71,6 +71,12 @@ class RandomDistributions(Constructors, ABC):
     units: Units
     form: ClassVar[str]
 
+    def __post_init__(self) -> None:
+        """Keep every array as a read-only view."""
+        for name, held in vars(self).items():
+            if isinstance(held, np.ndarray):
+                object.__setattr__(self, name, frozen_view(held))
+
     def __len__(self) -> int:
         return len(self.units)
 
@@ -221,10 +227,10 @@ class RandomDistributions(Constructors, ABC):
         from distcausal.data.quantiles import QuantileDistributions
 
         grid = check_levels(levels).copy()
-        curves = frozen_view(self._quantiles(grid))
+        curves = self._quantiles(grid)
         units = self._derived(f"quantiles of {self.form} by rule {self.quantile_rule}")
         return QuantileDistributions(
-            units=units, levels=frozen_view(grid), curves=curves, counts=self.sizes
+            units=units, levels=grid, curves=curves, counts=self.sizes
         )
 
     def to_samples(self, size: int | None = None, seed: Any = 0) -> SampleDistributions:

@@ -99,10 +99,10 @@ class Average:
 
     def cdf(self, points: np.ndarray) -> np.ndarray:
         """Inverse of the average quantile function, by bisection."""
-        low, high = np.zeros(len(points)), np.ones(len(points))
+        low, high = np.zeros(points.size), np.ones(points.size)
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            below = self.quantile(middle[None, :])[0] <= points
+            below = self.quantile(middle[None, :])[0] <= points.ravel()
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return low[None, :]
 
@@ -127,7 +127,7 @@ class Pool:
 
     def cdf(self, points: np.ndarray) -> np.ndarray:
         """Average of the units' shares."""
-        return (self.share @ self.data._cdf(points))[None, :]
+        return (self.share @ self.data._cdf(points.ravel()))[None, :]
 
 
 @final

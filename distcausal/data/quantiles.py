@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 
 from distcausal.data.distributions import RandomDistributions
-from distcausal.data.units import Units, frozen_view
+from distcausal.data.units import Units
 from distcausal.errors import DataError
 from distcausal.numerics.quantile import cell_masses, read_curves, sample_cdf
 from distcausal.numerics.ragged import row_blocks
@@ -112,8 +112,8 @@ class QuantileDistributions(RandomDistributions):
         return replace(
             self,
             units=self.units.take(index),
-            curves=frozen_view(self.curves[index]),
-            counts=frozen_view(self.counts[index]),
+            curves=self.curves[index],
+            counts=self.counts[index],
         )
 
     def _barycentre(self, share: np.ndarray) -> QuantileDistributions:
@@ -125,7 +125,7 @@ class QuantileDistributions(RandomDistributions):
         return replace(
             self,
             units=units,
-            curves=frozen_view(curve),
+            curves=curve,
             counts=np.array([self.counts.sum()]),
         )
 
@@ -137,17 +137,17 @@ class QuantileDistributions(RandomDistributions):
         return [Pieces(reached, row, row) for row in self.curves]
 
     def _exact_samples(self) -> SampleDistributions:
-        from distcausal.data.samples import sample_form
+        from distcausal.data.samples import SampleDistributions
 
         mass = cell_masses(self.levels)
         even = np.ptp(mass) <= 1e-12
         units = self._derived("quantiles as draws of the mass of their cells")
-        return sample_form(
-            units,
-            self.curves.ravel(),
-            np.arange(len(self) + 1) * len(self.levels),
-            None if even else np.tile(mass, len(self)),
-            "inverse",
+        return SampleDistributions(
+            units=units,
+            values=self.curves.ravel(),
+            offsets=np.arange(len(self) + 1) * len(self.levels),
+            weights=None if even else np.tile(mass, len(self)),
+            rule="inverse",
         )
 
     def _facts(self) -> dict[str, str]:

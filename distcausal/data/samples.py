@@ -15,7 +15,7 @@ import numpy as np
 
 from distcausal.data.check import check_rule
 from distcausal.data.distributions import RandomDistributions
-from distcausal.data.units import Units, frozen_view
+from distcausal.data.units import Units
 from distcausal.errors import DataError
 from distcausal.numerics.quantile import WEIGHTED_RULES, sample_cdf, sample_quantiles
 from distcausal.numerics.ragged import cumulative_shares, segment_sums
@@ -162,19 +162,19 @@ class SampleDistributions(RandomDistributions):
                 self,
                 units=units,
                 values=self.values[run],
-                offsets=frozen_view(offsets - offsets[0]),
+                offsets=offsets - offsets[0],
                 weights=weights,
             )
         sizes = np.diff(self.offsets)[index]
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         shift = np.repeat(self.offsets[:-1][index] - offsets[:-1], sizes)
         entries = np.arange(offsets[-1]) + shift
-        return sample_form(
-            units,
-            self.values[entries],
-            offsets,
-            None if self.weights is None else self.weights[entries],
-            self.rule,
+        return replace(
+            self,
+            units=units,
+            values=self.values[entries],
+            offsets=offsets,
+            weights=None if self.weights is None else self.weights[entries],
         )
 
     def _barycentre(self, share: np.ndarray) -> SampleDistributions:
@@ -201,7 +201,13 @@ class SampleDistributions(RandomDistributions):
         rule = self.rule if equal or self.rule in WEIGHTED_RULES else "inverse"
         units = Units(np.array([name]), origin=f"{name} of {len(self)} units")
         offsets = np.array([0, len(values)])
-        return sample_form(units, values, offsets, None if equal else weights, rule)
+        return SampleDistributions(
+            units=units,
+            values=values,
+            offsets=offsets,
+            weights=None if equal else weights,
+            rule=rule,
+        )
 
     def _pieces(self) -> list[Pieces]:
         cuts = zip(self.offsets[:-1], self.offsets[1:], strict=True)
@@ -233,20 +239,3 @@ class SampleDistributions(RandomDistributions):
                 'interpolate mislead; quantile_rule="inverse" does not'
             )
         return facts
-
-
-def sample_form(
-    units: Units,
-    values: np.ndarray,
-    offsets: np.ndarray,
-    weights: np.ndarray | None,
-    rule: str,
-) -> SampleDistributions:
-    """Freeze sorted draws into the samples form."""
-    return SampleDistributions(
-        units=units,
-        values=frozen_view(values),
-        offsets=frozen_view(offsets),
-        weights=None if weights is None else frozen_view(weights),
-        rule=rule,
-    )

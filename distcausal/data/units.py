@@ -98,6 +98,10 @@ class Units:
     missing: Missing = field(default_factory=Missing)
     origin: str = ""
 
+    def __post_init__(self) -> None:
+        """Keep the labels as a read-only view."""
+        object.__setattr__(self, "ids", frozen_view(self.ids))
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -110,7 +114,7 @@ class Units:
         columns = {
             name: frozen_view(column[index]) for name, column in self.columns.items()
         }
-        return replace(self, ids=frozen_view(self.ids[index]), columns=columns)
+        return replace(self, ids=self.ids[index], columns=columns)
 
     def with_columns(self, columns: Mapping[str, object]) -> Units:
         """Add or replace columns; each needs one entry per unit."""
@@ -130,7 +134,7 @@ def make_units(
             raise DataError(f"ids should be one label per unit, not {labels.ndim}-D.")
         check_length("ids", len(labels), count)
         check_unique(labels)
-    return Units(frozen_view(labels), read_columns(columns or {}, count))
+    return Units(labels, read_columns(columns or {}, count))
 
 
 def read_columns(columns: Mapping[str, object], units: int) -> dict[str, np.ndarray]:
@@ -307,7 +311,7 @@ def series_array(series: Any) -> np.ndarray:
     if kind.is_temporal():
         if kind not in (nw.Datetime, nw.Date):
             return _plain_objects(np.array(series.to_list(), dtype=object))
-        return _microseconds(series.cast(nw.Datetime("ns")).to_numpy())
+        return _microseconds(series.cast(nw.Datetime("us")).to_numpy())
     if kind.is_numeric() or kind == nw.Boolean:
         if kind.is_decimal() or series.is_null().any():
             series = series.cast(nw.Float64)

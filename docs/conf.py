@@ -48,6 +48,7 @@ html_theme_options = {
     "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],
 }
+html_sidebars = {"**": []}
 html_show_sourcelink = False
 
 if os.environ.get("DISTCAUSAL_DOCS_LINKS"):

@@ -96,7 +96,7 @@ def close_elections(seed: Any = 0) -> Simulation:
     >>> races.truth([0.1, 0.5, 0.9]).round(1).tolist()
     [6.5, 7.7, 7.8]
     """
-    rng = generator(seed, "close elections")
+    rng = generator(seed, "close_elections")
     home, seat, year = _calendar()
     country = _country(rng, COUNTIES)
     margin = MARGIN_SPREAD * (
@@ -194,9 +194,9 @@ def _support(
 
 
 def _drift(margin: np.ndarray) -> np.ndarray:
-    """Swing that goes with a margin: safe seats fall back, winners' a little faster."""
+    """Swing that goes with a margin: steep in close races, flat at safe seats."""
     return np.where(
-        margin < 0, 0.3 * margin + 0.002 * margin**2, 0.4 * margin - 0.004 * margin**2
+        margin < 0, 9 * np.expm1(-np.abs(margin) / 25), -8 * np.expm1(-margin / 18)
     )
 
 

@@ -85,7 +85,7 @@ def make_r3d(
     >>> import distcausal as dc
     >>> sharp = dc.datasets.make_r3d("exponential", n=300, seed=2)
     >>> sharp.truth([0.1, 0.5, 0.9]).round(3).tolist()
-    [1.754, 1.29, -0.017]
+    [1.766, 1.45, 0.255]
     >>> fuzzy = dc.datasets.make_r3d(n=300, draws=(3, 50), first_stage=0.4)
     >>> fuzzy.treatment, int(fuzzy.data.sizes.min()) >= 3
     ('t', True)
@@ -99,7 +99,7 @@ def make_r3d(
             f"first_stage={first_stage} should lie in (0, {1 - ALWAYS_TREATED}]: the "
             f"chance of treatment is {ALWAYS_TREATED} below the cutoff."
         )
-    rng = generator(seed, "r3d")
+    rng = generator(seed, "make_r3d")
     x = rng.uniform(-1, 1, n)
     treated = _treatment(rng, x, first_stage)
     sizes = rng.integers(least, most + 1, n)

@@ -25,8 +25,8 @@ FLOOR = {
     "diagrams": 3,
     "datasets": 4,
     "__init__": 5,
-    "__main__": 5,
-    "_cli": 5,
+    "_cli": 6,
+    "__main__": 7,
 }
 HEAVY = {
     "arviz",

@@ -15,7 +15,14 @@ import numpy as np
 
 from distcausal.errors import DesignError
 
-__all__ = ["check_confidence", "largest", "order_statistic", "rank_p_value", "scaled"]
+__all__ = [
+    "check_confidence",
+    "largest",
+    "linear_errors",
+    "order_statistic",
+    "rank_p_value",
+    "scaled",
+]
 
 
 def check_confidence(confidence: float) -> float:
@@ -51,6 +58,15 @@ def order_statistic(sups: np.ndarray, confidence: float) -> float:
 def rank_p_value(statistic: float, sups: np.ndarray) -> float:
     """Share of draws, the data counted among them, at least as extreme."""
     return float((1 + np.sum(sups >= statistic)) / (sups.size + 1))
+
+
+def linear_errors(slope: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Standard errors of linear functions of an estimate.
+
+    ``slope`` holds one column of coefficients per function, shape ``(k, function)``;
+    ``covariance`` is that of the estimate, shape ``(k, k)``.
+    """
+    return np.sqrt(np.maximum(np.sum(slope * (covariance @ slope), axis=0), 0.0))
 
 
 def scaled(curve: np.ndarray, std_error: np.ndarray) -> np.ndarray:

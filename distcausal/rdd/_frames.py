@@ -120,8 +120,8 @@ def _bandwidth_rows(
 def bandwidth_errors(bandwidth: R3DBandwidth) -> pd.DataFrame:
     """Leading bias and standard error by level at the bandwidths chosen.
 
-    Of an order-s fit of derivative v: ``h^(s+1-v) B`` and ``V / (n h^(1+2v))``, added
-    over the sides with the signs of a difference.
+    Of an order-s fit: ``h^(s+1) B`` and ``V / (n h)``, added over the sides with the
+    signs of a difference.
     """
     import pandas as pd
 
@@ -130,11 +130,15 @@ def bandwidth_errors(bandwidth: R3DBandwidth) -> pd.DataFrame:
             "this bandwidth was given, so neither its bias nor its variance was "
             "estimated. Fit with bandwidth=None to see them."
         )
+    if bandwidth.settings.get("profile") is not None:
+        raise DesignError(
+            "the constants of profile 'R3D-0.1.0' are not those of bias and variance. "
+            "Choose the bandwidth without the profile to see its errors."
+        )
     order = int(bandwidth.settings.get("pilot_order", 1))
-    derivative = int(bandwidth.settings.get("derivative", 0))
     sides = np.broadcast_to(bandwidth.sides, bandwidth.bias.shape)
-    bias = sides ** (order + 1 - derivative) * bandwidth.bias
-    spread = bandwidth.variance / (bandwidth.n_units * sides ** (1 + 2 * derivative))
+    bias = sides ** (order + 1) * bandwidth.bias
+    spread = bandwidth.variance / (bandwidth.n_units * sides)
     count = bandwidth.bias.shape[1]
     levels = bandwidth.levels
     return pd.DataFrame(

@@ -95,9 +95,8 @@ def _method_pairs(result: R3DResult) -> Pairs:
     """What was estimated, and how."""
     settings, bandwidth = result.settings, result.bandwidth
     design = "sharp" if result.first_stage is None else "fuzzy"
-    derivative = settings.get("derivative", 0)
     pairs = [
-        ("Design", f"{design}, derivative {derivative}" if derivative else design),
+        ("Design", design),
         ("Method", settings.get("method")),
         ("Running variable", settings.get("running")),
         ("Cutoff", _short(settings.get("cutoff"))),

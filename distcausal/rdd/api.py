@@ -14,9 +14,14 @@ import numpy as np
 from distcausal._base.precision import double
 from distcausal._base.progress import steps
 from distcausal.rdd.bootstrap import JumpDraws, MultiplierBootstrap
-from distcausal.rdd.check import check_fits, check_jump, issue_warnings, monotone_notes
+from distcausal.rdd.check import (
+    check_fits,
+    check_jump,
+    check_seed,
+)
 from distcausal.rdd.core import effective_units
 from distcausal.rdd.estimate import Curves, curves_at_cutoff, fit_both, joint_error
+from distcausal.rdd.remarks import issue_warnings, monotone_notes
 from distcausal.rdd.result import FirstStage, R3DBandwidth, R3DResult
 from distcausal.rdd.task import (
     Role,
@@ -180,6 +185,7 @@ def r3d(
         support=support,
     )
     asked = read_inference(inference, task)
+    check_seed(seed)
     with steps(progress, count=3, long=task.is_long) as begin:
         begin("bandwidth")
         windows = _windows(task, bandwidth)

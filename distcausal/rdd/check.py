@@ -6,39 +6,34 @@ columns that play a role, then the window around the cutoff.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from warnings import warn
 
 import numpy as np
 
 from distcausal.data.units import unit_column
 from distcausal.errors import (
     DataError,
-    DataWarning,
     DesignError,
-    DistCausalWarning,
-    InferenceWarning,
     listing,
 )
-from distcausal.rdd.core import SideFit, effective_units, inside_window
+from distcausal.rdd.core import SideFit
 
 if TYPE_CHECKING:
     from distcausal.data.distributions import RandomDistributions
-    from distcausal.rdd.estimate import Curves, Fits
-    from distcausal.rdd.result import FirstStage
+    from distcausal.rdd.estimate import Fits
     from distcausal.rdd.task import Roles
 
 __all__ = [
     "DEFAULT_LEVELS",
     "METHODS",
     "Design",
+    "check_curves",
+    "check_data",
     "check_fits",
     "check_jump",
     "check_orders",
-    "issue_warnings",
-    "monotone_notes",
+    "check_seed",
     "read_design",
     "read_levels",
     "read_support",
@@ -47,10 +42,7 @@ __all__ = [
 DEFAULT_LEVELS = np.arange(1, 100) / 100
 METHODS = ("frechet", "pointwise")
 HIGHEST_ORDER = 8
-FEW_UNITS = 20
-FEW_CLUSTERS = 10
-MANY_REPEATED = 0.2
-WEAK_F = 10.0
+LARGEST_OUTCOME = 1e150
 
 
 @dataclass(frozen=True)
@@ -83,19 +75,24 @@ def check_orders(order: object, pilot_order: object, *, published: bool) -> None
 
     R3D 0.1.0 accepts any two orders, and so does its profile.
     """
-    for name, value in (("order", order), ("pilot_order", pilot_order)):
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not whole or not 0 <= int(value) <= HIGHEST_ORDER:  # type: ignore[call-overload]
-            raise DesignError(
-                f"{name} {value!r} should be a whole number from 0 to {HIGHEST_ORDER}."
-            )
-    if pilot_order >= order and not published:  # type: ignore[operator]
+    high, low = _order("order", order), _order("pilot_order", pilot_order)
+    if low >= high and not published:
         raise DesignError(
-            f"order {order} should exceed pilot_order {pilot_order}: the bandwidth is "
-            f"chosen for pilot_order, and the higher order removes the bias left. For "
-            f"an uncorrected fit of order {order} pass pilot_order={int(order) - 1} "  # type: ignore[call-overload]
-            "and your own bandwidth."
+            f"order {high} should exceed pilot_order {low}: the bandwidth is chosen for "
+            "pilot_order, and the higher order removes the bias left. For an "
+            f"uncorrected fit of order {high} pass pilot_order={max(high - 1, 0)} and "
+            "your own bandwidth."
         )
+
+
+def _order(name: str, value: object) -> int:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    number = int(value) if whole else -1  # type: ignore[call-overload]
+    if not 0 <= number <= HIGHEST_ORDER:
+        raise DesignError(
+            f"{name} {value!r} should be a whole number from 0 to {HIGHEST_ORDER}."
+        )
+    return number
 
 
 def read_levels(levels: object) -> np.ndarray:
@@ -121,7 +118,42 @@ def read_levels(levels: object) -> np.ndarray:
     return grid
 
 
-def read_support(support: object, curves: np.ndarray) -> tuple[float, float]:
+def check_data(data: object) -> None:
+    """The first argument is the data model, not an array or a frame."""
+    from distcausal.data.distributions import RandomDistributions
+
+    if not isinstance(data, RandomDistributions):
+        raise DesignError(
+            f"data should be a RandomDistributions; got {type(data).__name__}. Make "
+            "one with RandomDistributions.from_frame, from_samples or from_quantiles."
+        )
+
+
+def check_seed(seed: object) -> None:
+    """Whole number or JAX key."""
+    key = hasattr(seed, "dtype") and not isinstance(seed, np.ndarray | np.generic)
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not (key or whole):
+        raise DesignError(f"seed {seed!r} should be a whole number or a JAX key.")
+
+
+def check_curves(curves: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest quantile: finite, and small enough to be squared."""
+    lowest, highest = float(curves.min()), float(curves.max())
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        raise DataError(
+            "some quantiles of the units are not finite at the levels asked for. "
+            "Narrow levels, or check the laws that the units were made from."
+        )
+    if max(abs(lowest), abs(highest)) > LARGEST_OUTCOME:
+        raise DataError(
+            f"outcomes run from {lowest:g} to {highest:g}; their squares overflow. "
+            "Rescale the outcome."
+        )
+    return lowest, highest
+
+
+def read_support(support: object, lowest: float, highest: float) -> tuple[float, float]:
     """Smallest and largest possible outcome; no quantile observed may lie outside."""
     if support is None:
         return (-np.inf, np.inf)
@@ -134,9 +166,9 @@ def read_support(support: object, curves: np.ndarray) -> tuple[float, float]:
             f"support {support!r} should be a pair (lowest, highest) of possible "
             "outcomes, such as (0, 100) or (0, numpy.inf)."
         )
-    if curves.min() < low or curves.max() > high:
+    if lowest < low or highest > high:
         raise DataError(
-            f"outcomes run from {curves.min():g} to {curves.max():g}, outside the "
+            f"outcomes run from {lowest:g} to {highest:g}, outside the "
             f"support ({low:g}, {high:g}). Correct support, or the data."
         )
     return low, high
@@ -259,17 +291,19 @@ def check_fits(fits: Fits) -> None:
 def _check_window(fit: SideFit, what: str) -> None:
     """Enough distinct values with weight on each side, and a solvable fit.
 
-    ``what`` names the bandwidth in messages.
+    One more than the polynomial has coefficients: a fit through all of its points
+    leaves no residual, and errors of zero would be claimed. ``what`` names the
+    bandwidth in messages.
     """
-    x, needed = fit.sample.x, fit.order + 1
+    x, needed = fit.sample.x, fit.order + 2
     for group in range(len(fit.bandwidth)):
         below, above = fit.bandwidth[group]
         inside = fit.kernel(x / np.where(x >= 0, above, below)) * fit.sample.weight > 0
         counts = [np.unique(x[inside & side]).size for side in (x < 0, x >= 0)]
         if min(counts) < needed:
             raise DesignError(
-                f"an order-{fit.order} fit needs {needed} distinct values of running "
-                f"with weight on each side, but the {what} bandwidth "
+                f"an order-{fit.order} fit with standard errors needs {needed} "
+                f"distinct values of running with weight on each side, but the {what} bandwidth "
                 f"({below:g} below, {above:g} above) holds {counts[0]} below and "
                 f"{counts[1]} above the cutoff. Widen the bandwidth or lower the order."
             )
@@ -278,8 +312,9 @@ def _check_window(fit: SideFit, what: str) -> None:
         raise DesignError(
             f"the order-{fit.order} fit within the {what} bandwidth is not determined: "
             f"its Gram matrix has reciprocal condition number {worst:.1g}, since "
-            "the values of running with weight nearly coincide. Widen the bandwidth or "
-            "lower the order."
+            "on the scale of the bandwidth the values of running nearly coincide, or "
+            "few units carry nearly all weight. Choose a bandwidth of the size of the "
+            "distances observed, or lower the order."
         )
 
 
@@ -292,105 +327,4 @@ def check_jump(jump: float | None, treatment: np.ndarray | None) -> None:
             "the share treated does not jump at the cutoff (the estimated jump is "
             "0), so the effect on compliers does not exist. Check treatment "
             "and cutoff."
-        )
-
-
-def monotone_notes(curves: Curves) -> list[str]:
-    """Say how much the monotone step changed, where it changed anything.
-
-    Pooled levels are where the average quantile curve is flat or estimated falling;
-    much pooling puts the equivalence of the two methods in doubt.
-    """
-    levels = curves.main.shape[1]
-    return [
-        f"The curve {side} the cutoff was made monotone at {count} of {levels} levels, "
-        f"moving it by at most {move:.3g}."
-        for side, count, move in zip(
-            ("below", "above"), curves.moved, curves.moves, strict=True
-        )
-        if count
-    ]
-
-
-def issue_warnings(
-    data: RandomDistributions, design: Design, fits: Fits, stage: FirstStage | None
-) -> list[str]:
-    """Warn of what weakens the estimate or its inference; returns the sentences."""
-    remarks = [
-        *_few_units(fits.outcome),
-        *_few_clusters(design, fits.outcome),
-        *_mass_points(design.x),
-        *_small_samples(np.asarray(data.sizes), fits.levels),
-        *_weak_first_stage(stage),
-    ]
-    for category, sentence in remarks:
-        warn(sentence, category, stacklevel=3)
-    return [sentence for _, sentence in remarks]
-
-
-Remark = tuple[type[DistCausalWarning], str]
-
-
-def _few_units(fit: SideFit) -> Iterator[Remark]:
-    below, above = effective_units(fit)
-    if min(below, above) < FEW_UNITS:
-        yield (
-            InferenceWarning,
-            f"the window holds {below} units below and {above} above the cutoff; with "
-            f"fewer than {FEW_UNITS} on a side standard errors and bands are rough. "
-            "Compare a wider bandwidth.",
-        )
-
-
-def _few_clusters(design: Design, fit: SideFit) -> Iterator[Remark]:
-    if design.cluster is None:
-        return
-    near = np.unique(design.cluster[inside_window(fit)]).size
-    if near < FEW_CLUSTERS:
-        yield (
-            InferenceWarning,
-            f"the window holds units of {near} clusters; with fewer than "
-            f"{FEW_CLUSTERS} clustered standard errors and bands tend to be too small.",
-        )
-
-
-def _mass_points(x: np.ndarray) -> Iterator[Remark]:
-    repeated = 1 - np.unique(x).size / len(x)
-    if repeated > MANY_REPEATED:
-        yield (
-            DataWarning,
-            f"{repeated:.0%} of the units repeat another's value of running; bandwidth "
-            "and standard errors assume a continuous variable. Consider cluster= "
-            "with the values of running.",
-        )
-    at_cutoff = int(np.sum(x == 0))
-    if at_cutoff > 1:
-        yield (
-            DataWarning,
-            f"{at_cutoff} units lie exactly at the cutoff and count as above it. Check "
-            "that they are treated.",
-        )
-
-
-def _small_samples(sizes: np.ndarray, levels: np.ndarray) -> Iterator[Remark]:
-    # 100 observations reach the level 0.01; the margin absorbs rounding of 1 - 0.99.
-    few = sizes * min(levels[0], 1 - levels[-1]) < 1 - 1e-9
-    if few.any():
-        yield (
-            DataWarning,
-            f"{few.sum()} of {len(few)} units have too few observations for the levels "
-            f"{levels[0]:g} and {levels[-1]:g}: there their quantiles lean on the "
-            "extreme observations. The bands account for that noise, not for the bias; "
-            "compare a narrower range of levels.",
-        )
-
-
-def _weak_first_stage(stage: FirstStage | None) -> Iterator[Remark]:
-    if stage is not None and stage.f_statistic < WEAK_F:
-        yield (
-            InferenceWarning,
-            f"the first stage is weak: the share treated jumps by {stage.jump:.3g} "
-            f"with standard error {stage.std_error:.2g} (F = {stage.f_statistic:.1f}, "
-            f"below {WEAK_F:g}). Intervals and bands of the ratio are not reliable; "
-            "nullity_test remains valid, since it tests the numerator.",
         )

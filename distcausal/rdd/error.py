@@ -18,6 +18,7 @@ import numpy as np
 from distcausal._base.keys import Seed, host_stream, stream
 from distcausal._base.shapes import pad_rows, size_class
 from distcausal._base.typing import Array
+from distcausal.numerics.band import linear_errors
 from distcausal.numerics.leastsq import symmetric_root
 from distcausal.numerics.localpoly import side_sums
 from distcausal.numerics.multiplier import multipliers
@@ -102,13 +103,12 @@ def simulate(
     order = _curve_order(levels, columns)
     errors, joint = sums[:, order], covariance[np.ix_(order, order)]
     gradient = contrast.linearised(np.eye(len(order)))
-    variance = np.einsum("kl,km,ml->l", gradient, joint, gradient)
     return JumpDraws(
         below=errors[:, :levels],
         above=errors[:, levels : 2 * levels],
         treatment=None if contrast.jump is None else errors[:, 2 * levels :],
         effect=contrast.linearised(errors),
-        std_error=np.sqrt(np.maximum(variance, 0)),
+        std_error=linear_errors(gradient, joint),
         covariance=joint,
         studentise=settings.studentise,
     )

@@ -210,7 +210,7 @@ def functional_effect(
     errors = simulated - estimate
     reach = order_statistic(np.abs(errors), confidence)
     critical, p_value = reach, rank_p_value(abs(estimate), np.abs(errors))
-    if fit.settings["profile"] == PROFILE:
+    if fit.settings.get("profile") == PROFILE:
         # That package does not centre its draws at the estimate.
         critical = float(np.quantile(np.abs(simulated), confidence))
         p_value = float(np.mean(np.abs(simulated) >= abs(estimate)))

@@ -16,6 +16,7 @@ import numpy as np
 from distcausal.errors import DesignError, check_choice
 from distcausal.numerics.band import (
     check_confidence,
+    linear_errors,
     order_statistic,
     rank_p_value,
     scaled,
@@ -169,7 +170,7 @@ def _range_test(
 ) -> TestTable:
     """Largest deviation over each range, against its simulated law."""
     check_confidence(confidence)
-    published = fit.settings["profile"] == PROFILE
+    published = fit.settings.get("profile") == PROFILE
     contrast, errors = _tested_curve(fit, name, published)
     gradient = contrast.linearised(np.eye(len(fit.draws.covariance)))
     scale = fit.draws.studentise if studentise is None else studentise
@@ -183,7 +184,7 @@ def _range_test(
         )
         spread = np.ones(curve.shape)
         if scale:
-            spread = _std_error(slope, fit.draws.covariance)
+            spread = linear_errors(slope, fit.draws.covariance)
         statistic = _largest(scaled(curve, spread), alternative)
         sups = _largest(scaled(draws, spread), alternative)
         rows.append(_compared(float(statistic), sups, confidence, published=published))
@@ -216,12 +217,6 @@ def _tested_curve(
     if name == "nullity" and not published:
         return Contrast(difference, None), fit.draws.above - fit.draws.below
     return Contrast(difference, fit.first_stage.jump), fit.draws.effect
-
-
-def _std_error(slope: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Standard errors of linear functions of everything at the cutoff."""
-    variance = np.einsum("kl,km,ml->l", slope, covariance, slope)
-    return np.sqrt(np.maximum(variance, 0.0))
 
 
 def _largest(deviation: np.ndarray, alternative: str) -> np.ndarray:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from distcausal._base.fit import Result
-from distcausal.errors import DesignError, check_choice
-from distcausal.numerics.band import check_confidence, rank_p_value
+from distcausal.errors import check_choice
+from distcausal.numerics.band import check_confidence
 from distcausal.numerics.monotone import cell_widths
 from distcausal.rdd.parts import FirstStage, R3DBandwidth, TestTable
 
@@ -148,13 +148,13 @@ class R3DResult(Result):
 
     @cached_property
     def nullity_p_value(self) -> float:
-        """P-value of no effect at any level; below alpha just when a band excludes 0.
+        """P-value of no effect at any level, as `nullity_test` on the whole grid.
 
-        The rank of the largest deviation among the simulated ones, scaled as the band
-        is. With a weak first stage prefer `nullity_test`, which divides by nothing.
+        In sharp designs below alpha exactly when the band excludes zero somewhere.
         """
-        largest = np.abs(_ratio(self.effect, self.draws.scale)).max()
-        return rank_p_value(float(largest), self.draws.sups)
+        from distcausal.rdd.hypotheses import nullity_test
+
+        return float(nullity_test(self).p_value[0])
 
     def conf_int(self, confidence: float = 0.95) -> Ends:
         """Return ends of the intervals that cover one level each, ``(level,)``.
@@ -200,29 +200,15 @@ class R3DResult(Result):
         draws = replace(self.draws, effect=errors, std_error=np.sqrt(variance))
         curve = self.below if side == "below" else self.above
         low, high = _around(curve, draws.reach(confidence))
-        if self.settings.get("derivative", 0):
-            return low, high
         highest_so_far = np.maximum.accumulate(low)
         lowest_to_come = np.minimum.accumulate(high[::-1])[::-1]
         return highest_so_far, lowest_to_come
 
     @property
     def distributions(self) -> RandomDistributions:
-        """The two average distributions at the cutoff, units "below" and "above".
-
-        Raises
-        ------
-        DesignError
-            If a derivative was estimated: its curves are not quantile functions.
-        """
+        """The two average distributions at the cutoff, units "below" and "above"."""
         from distcausal.data.distributions import RandomDistributions
 
-        derivative = self.settings.get("derivative", 0)
-        if derivative:
-            raise DesignError(
-                f"derivative={derivative} estimates slopes of quantile curves, which "
-                "are not distributions. Fit with derivative=0, or use below and above."
-            )
         curves = np.stack([self.below, self.above])
         return RandomDistributions.from_quantiles(
             curves, self.levels, ids=["below", "above"]

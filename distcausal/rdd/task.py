@@ -22,6 +22,8 @@ from distcausal.rdd.bootstrap import MultiplierBootstrap
 from distcausal.rdd.check import (
     METHODS,
     Design,
+    check_curves,
+    check_data,
     check_orders,
     read_design,
     read_levels,
@@ -108,6 +110,7 @@ def read_task(
     support: tuple[float, float] | None = None,
 ) -> Task:
     """Check all arguments, resolve the roles, compute the quantiles."""
+    check_data(data)
     check_choice("method", method, METHODS)
     check_choice("kernel", kernel, tuple(KERNELS))
     check_choice("profile", profile, (None, PROFILE))
@@ -116,7 +119,8 @@ def read_task(
     design = read_design(data, roles, cutoff)
     recipe = _recipe(grid, method, orders, kernel, selector, profile)
     curves = data.quantiles(grid)
-    recipe = replace(recipe, support=read_support(support, curves))
+    lowest, highest = check_curves(curves)
+    recipe = replace(recipe, support=read_support(support, lowest, highest))
     outcome = Sample(design.x, design.weight, curves)
     share = design.treatment
     settings = {

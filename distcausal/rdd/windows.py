@@ -129,6 +129,8 @@ def _window(value: object, role: str, *, method: str, levels: int) -> np.ndarray
     """One spelling of a bandwidth as an array ``(group, side)``."""
     try:
         array = np.array(value, dtype=float)
+        if isinstance(value, bool):
+            raise TypeError
     except (TypeError, ValueError):
         raise DesignError(
             f"bandwidth of the {role} should be a number, a pair (below, above) or one "

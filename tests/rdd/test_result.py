@@ -188,9 +188,16 @@ def flat(fit: R3DResult) -> R3DResult:
 
 
 def untrimmed(fit: R3DResult, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """Side band as it is for slopes, which need not increase."""
-    slopes = replace(fit, settings=fit.settings | {"derivative": 1})
-    return slopes.side_band(side)  # type: ignore[arg-type]
+    """Side band before it is cut, straight from the draws of that side."""
+    count = fit.levels.size
+    first = 0 if side == "below" else count
+    error = np.sqrt(np.diag(fit.draws.covariance)[first : first + count])
+    scale = error if fit.draws.studentise else np.ones(count)
+    sups = np.sort(np.max(np.abs(getattr(fit.draws, side)) / scale, axis=1))
+    rank = int(np.ceil(0.95 * (sups.size + 1) * (1 - 1e-12)))
+    reach = sups[rank - 1] * scale
+    curve = getattr(fit, side)
+    return curve - reach, curve + reach
 
 
 @every_fit
@@ -296,13 +303,6 @@ def test_distributions_are_the_two_curves():
     both = fit.distributions
     assert list(both.ids) == ["below", "above"]
     assert_allclose(both.quantiles(fit.levels), [fit.below, fit.above], rtol=1e-12)
-
-
-def test_slopes_are_not_offered_as_distributions():
-    fit = doubles.sharp()
-    slopes = replace(fit, settings=fit.settings | {"derivative": 1})
-    with pytest.raises(DesignError, match="derivative=1"):
-        _ = slopes.distributions
 
 
 def test_bandwidths_tell_sides_and_levels_apart_where_they_differ():

@@ -78,8 +78,8 @@ def check_orders(order: object, pilot_order: object, *, published: bool) -> None
     high, low = _order("order", order), _order("pilot_order", pilot_order)
     if low >= high and not published:
         raise DesignError(
-            f"order {high} should exceed pilot_order {low}: the bandwidth is chosen for "
-            "pilot_order, and the higher order removes the bias left. For an "
+            f"order {high} should exceed pilot_order {low}: the bandwidth is chosen "
+            "for pilot_order, and the higher order removes the bias left. For an "
             f"uncorrected fit of order {high} pass pilot_order={max(high - 1, 0)} and "
             "your own bandwidth."
         )
@@ -303,9 +303,10 @@ def _check_window(fit: SideFit, what: str) -> None:
         if min(counts) < needed:
             raise DesignError(
                 f"an order-{fit.order} fit with standard errors needs {needed} "
-                f"distinct values of running with weight on each side, but the {what} bandwidth "
-                f"({below:g} below, {above:g} above) holds {counts[0]} below and "
-                f"{counts[1]} above the cutoff. Widen the bandwidth or lower the order."
+                "distinct values of running with weight on each side, but the "
+                f"{what} bandwidth ({below:g} below, {above:g} above) holds "
+                f"{counts[0]} below and {counts[1]} above the cutoff. Widen the "
+                "bandwidth or lower the order."
             )
     worst = fit.solution.conditioning.min()
     if worst < 1e-10:

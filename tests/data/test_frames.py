@@ -219,3 +219,12 @@ def test_a_column_missing_throughout_a_unit_is_constant_there():
     )
     assert_array_equal(data.columns["x"], [np.nan, 2.0])
     assert data.columns["s"].tolist() == [None, "b"]
+
+
+def test_which_zero_a_column_shows_does_not_depend_on_the_order_of_rows():
+    frame = pd.DataFrame({"id": 1, "y": [1.0, 2.0], "x": [-0.0, 0.0]})
+    for rows in (frame, frame[::-1]):
+        data = dc.RandomDistributions.from_frame(
+            rows, unit="id", value="y", columns=["x"]
+        )
+        assert not np.signbit(data.columns["x"][0])

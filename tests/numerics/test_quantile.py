@@ -79,6 +79,21 @@ def test_weighted_curves_never_decrease_nor_leave_the_draws(case, levels, rule):
         assert draws.min() <= curve[0] <= curve[-1] <= draws.max()
 
 
+@pytest.mark.parametrize("mass", [None, 1.0])
+def test_rounding_never_lifts_a_curve_above_the_greatest_draw(mass):
+    # Of random pairs, low + (high - low) exceeds high for about one in ten.
+    pairs = np.sort(np.random.default_rng(0).normal(size=(2000, 2)), axis=1)
+    weights = None if mass is None else np.full(pairs.size, mass)
+    curves = sample_quantiles(
+        pairs.ravel(),
+        np.arange(0, pairs.size + 1, 2),
+        np.array([0.5, 1 - 2.0**-53]),
+        rule="linear_symmetric",
+        weights=weights,
+    )
+    assert np.all(curves[:, 1] <= pairs[:, 1])
+
+
 @pytest.mark.parametrize("rule", NUMPY_NAMES)
 @given(drawn=samples(), levels=level_grids())
 def test_unweighted_rules_agree_with_numpy(rule, drawn, levels):

@@ -132,6 +132,13 @@ def test_intervals_that_cross_are_measured_on_both_sides_of_the_crossing():
     assert_allclose(distance(wide, point, "ks"), 0.5)
 
 
+def test_the_largest_difference_of_cdfs_may_lie_on_either_side_of_a_jump():
+    unit = Pieces(np.array([1.0]), np.array([0.0]), np.array([1.0]))
+    for place in (0.0, 1.0):
+        point = Pieces(np.array([1.0]), np.array([place]), np.array([place]))
+        assert distance(unit, point, "ks") == 1.0
+
+
 def test_sums_that_differ_in_the_last_bit_leave_no_sliver():
     values = np.array([0.0, 100.0])
     one = Pieces(np.array([0.1 + 0.2, 1.0]), values, values)

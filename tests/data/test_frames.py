@@ -228,3 +228,18 @@ def test_which_zero_a_column_shows_does_not_depend_on_the_order_of_rows():
             rows, unit="id", value="y", columns=["x"]
         )
         assert not np.signbit(data.columns["x"][0])
+
+
+def test_polars_texts_need_no_pyarrow(monkeypatch):
+    table = pl.DataFrame({"id": ["b", None, "a", "b"], "y": [1.0, 2.0, 3.0, 4.0]})
+    known = dc.RandomDistributions.from_frame(
+        table, unit="id", value="y", missing="drop"
+    )
+    monkeypatch.setattr("distcausal.data.coding.find_spec", lambda name: None)
+    alone = dc.RandomDistributions.from_frame(
+        table, unit="id", value="y", missing="drop"
+    )
+    assert alone.ids.tolist() == known.ids.tolist() == ["a", "b"]
+    assert alone.ids.dtype == known.ids.dtype
+    assert_array_equal(alone.values, known.values)
+    assert_array_equal(alone.values, [3.0, 1.0, 4.0])

@@ -99,9 +99,9 @@ def from_frame(
         for name in names
     }
     units = Units(labels, read_columns(kept, len(labels)), record)
-    if order is not None:
-        draws = draws[order]
-        mass = None if mass is None else mass[order]
+    draws = draws.copy() if order is None else draws[order]
+    if mass is not None:
+        mass = mass.copy() if order is None else mass[order]
     return _samples(units, draws, offsets, mass, f"weight {weight!r}", quantile_rule)
 
 
@@ -219,7 +219,7 @@ def _samples(
     weight_name: str,
     rule: str,
 ) -> SampleDistributions:
-    """Samples form of gathered draws, which are copied before they are sorted."""
+    """Samples form of gathered draws, which are sorted where they lie."""
     if mass is not None:
         check_weights(weight_name, mass, offsets, units.ids)
         held = mass > 0
@@ -227,11 +227,10 @@ def _samples(
             draws, mass = draws[held], mass[held]
             kept = np.add.reduceat(held.astype(np.int64), offsets[:-1])
             offsets = np.concatenate([[0], np.cumsum(kept)])
-        mass = mass.astype(float)
-    values = draws + 0.0  # a copy, with one zero instead of two
-    sort_segments(values, offsets, mass)
+    draws += 0.0  # one zero instead of two
+    sort_segments(draws, offsets, mass)
     return SampleDistributions(
-        units=units, values=values, offsets=offsets, weights=mass, rule=rule
+        units=units, values=draws, offsets=offsets, weights=mass, rule=rule
     )
 
 

@@ -257,8 +257,8 @@ def _order_statistics(
         at += step[kind]
         upper = np.take(values, at, mode="clip")
         change = upper - block
-        # No curve passes its upper neighbour: a gap below 1 shrinks a rounded difference
-        # by at least the half unit in the last place that rounding may have added.
+        # No curve passes its upper neighbour: a gap below 1 takes from the rounded
+        # difference at least the half unit in the last place rounding may have added.
         change *= gap[kind]
         block += change
     return out
@@ -297,16 +297,16 @@ def _expanded(
     of a whole number counts as whole: a sum of up to ``m`` terms rounds by up to ``m``
     units in the last place.
     """
-    reached = cumulative_shares(weights, offsets)
-    sizes = np.diff(offsets)
-    scale = np.repeat(sizes.astype(float), sizes)
-    reached *= scale
-    reached += (EPS * scale) * (4 + scale)
-    whole = reached.astype(np.int64)
-    whole[offsets[1:] - 1] = sizes
-    times = np.diff(whole, prepend=0)
-    times[offsets[:-1]] = whole[offsets[:-1]]
-    return np.repeat(values, times)
+    out = np.empty(len(values))
+    for _, entries, size in by_size(offsets):
+        whole = np.cumsum(weights[entries].reshape(-1, size), axis=1)
+        whole *= size / whole[:, -1:]
+        whole += EPS * size * (4 + size)
+        whole = np.floor(whole, out=whole)
+        whole[:, -1] = size
+        times = np.diff(whole, axis=1, prepend=0.0).astype(np.int64)
+        out[entries] = np.repeat(values[entries], times.ravel())
+    return out
 
 
 def _count_reached(rank: np.ndarray, offsets: np.ndarray, width: int) -> np.ndarray:

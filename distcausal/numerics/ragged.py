@@ -102,8 +102,8 @@ def sort_segments(
             continue
         mass = weights[entries].reshape(-1, size)
         order = np.argsort(rows, axis=1)
-        ordered = np.take_along_axis(rows, order, axis=1)
-        moved = np.take_along_axis(mass, order, axis=1)
+        order += np.arange(0, rows.size, size)[:, None]
+        ordered, moved = rows.take(order), mass.take(order)
         tied = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
         if tied.size:
             fixed = np.lexsort((mass[tied], rows[tied]), axis=1)

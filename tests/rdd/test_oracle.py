@@ -375,3 +375,86 @@ def test_an_asymptotic_row_replaces_the_weight_by_its_limit():
     # The constants come from a sum over 200,000 midpoints.
     close(estimate.std_error, np.sqrt((rows**2).sum(0)), rtol=1e-7)
     close(estimate.draws.effect, design.multipliers.T @ rows, rtol=1e-7)
+
+
+@given(designs(counts=(5, 9)), st.sampled_from(METHODS))
+def test_studentised_homogeneity_counts_deviations_in_their_own_errors(design, method):
+    expected = oracle.estimate(
+        design.curves, design.running, design.levels, h=0.8, method=method
+    )
+    cell = oracle.cell_widths(design.levels)
+    centre = np.eye(cell.size) - cell / cell.sum()  # row j: level j less the average
+    rows = expected.influence @ centre.T
+    se = oracle.std_error(rows)
+    statistic = oracle.ratio(np.abs(centre @ expected.effect), se).max()
+    g = oracle.draws(rows, design.multipliers)
+    reference = oracle.ratio(np.abs(g), se).max(1)
+    estimate = fit(design, method=method, how={"studentise": True})
+    compare(dc.homogeneity_test(estimate), 0, statistic, reference)
+
+
+@pytest.mark.parametrize("alternative", ["greater", "less"])
+def test_one_sided_tests_look_one_way(alternative):
+    design = make(6, count=9)
+    expected = oracle.estimate(design.curves, design.running, design.levels, h=0.8)
+    g = oracle.draws(expected.influence, design.multipliers)
+    sign = 1 if alternative == "greater" else -1
+    table = dc.nullity_test(fit(design), alternative=alternative)
+    compare(table, 0, (sign * expected.effect).max(), (sign * g).max(1))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fuzzy_nullity_is_that_of_the_numerator(method):
+    design, treatment = fuzzy_design(9)
+    sharp = oracle.estimate(
+        design.curves, design.running, design.levels, h=0.8, method=method
+    )
+    g = oracle.draws(sharp.influence, design.multipliers)
+    estimate = fit(
+        design,
+        method=method,
+        treatment=treatment,
+        bandwidth={"outcome": 0.8, "treatment": 0.7},
+    )
+    table = dc.nullity_test(estimate)
+    compare(table, 0, np.abs(sharp.effect).max(), np.abs(g).max(1))
+
+
+def test_a_dose_of_treatment_divides_like_a_share():
+    design = make(10)
+    rng = np.random.default_rng(10)
+    dose = 2.0 * (design.running >= 0) + rng.normal(0, 0.3, design.running.size)
+    expected = oracle.estimate(
+        design.curves, design.running, design.levels, h=0.8,
+        treatment=dose, h_treatment=0.8,
+    )  # fmt: skip
+    estimate = fit(design, treatment=dose, continuous_treatment=True, bandwidth=0.8)
+    agree(estimate, expected, design)
+
+
+@pytest.mark.parametrize("selector", ["imse", "imsetwo", "mse", "msecomb2"])
+def test_a_selected_bandwidth_can_be_handed_back(selector):
+    design = make(13, 200)
+    method = "frechet" if selector.startswith("i") else "pointwise"
+    chosen = dc.r3d_bandwidth(
+        design.data,
+        running="x",
+        levels=design.levels,
+        method=method,
+        selector=selector,
+    )
+    own = fit(design, method=method, selector=selector, bandwidth=None)
+    given_back = fit(design, method=method, bandwidth=chosen)
+    expected = oracle.estimate(
+        design.curves, design.running, design.levels, h=as_both(chosen), method=method
+    )
+    agree(own, expected, design)
+    np.testing.assert_array_equal(given_back.effect, own.effect)
+    np.testing.assert_array_equal(given_back.draws.effect, own.draws.effect)
+
+
+def as_both(chosen):
+    """A selected bandwidth as (2, 1) or (2, level)."""
+    outcome = np.asarray(chosen.outcome)
+    sided = outcome.ndim == 2 or outcome.shape == (2,)
+    return outcome.reshape(2, -1) if sided else np.atleast_2d(outcome)

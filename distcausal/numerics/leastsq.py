@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Solution", "matrix_power", "solve_moments", "symmetric_root"]
+__all__ = ["Solution", "matrix_power", "solve_moments", "covariance_root"]
 
 
 class Solution(NamedTuple):
@@ -82,10 +82,15 @@ def matrix_power(matrix: np.ndarray, power: float) -> np.ndarray:
     return (vectors * raised[..., None, :]) @ np.swapaxes(vectors, -1, -2)
 
 
-def symmetric_root(covariance: np.ndarray) -> np.ndarray:
-    """Symmetric square root of a covariance matrix, shape ``(k, k)``.
+def covariance_root(covariance: np.ndarray) -> np.ndarray:
+    """Square root ``R`` of a covariance matrix, with ``R' R`` the matrix, ``(k, k)``.
 
-    The symmetric one, because it depends continuously on the matrix and not on the
-    choice of eigenvectors: equivalent data sets then share their simulated draws.
+    The symmetric root of the correlations, times the standard deviations. Symmetric,
+    because that root depends continuously on the matrix and not on the choice of
+    eigenvectors, so equivalent data sets share their simulated draws; of correlations,
+    because coordinates may have units of very different size, and none may be lost in
+    the rounding of another.
     """
-    return matrix_power(covariance, 0.5)
+    deviation = np.sqrt(np.diag(covariance))
+    safe = np.where(deviation > 0, deviation, 1.0)
+    return matrix_power(covariance / np.outer(safe, safe), 0.5) * deviation

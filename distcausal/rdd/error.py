@@ -19,7 +19,7 @@ from distcausal._base.keys import Seed, host_stream, stream
 from distcausal._base.shapes import pad_rows, size_class
 from distcausal._base.typing import Array
 from distcausal.numerics.band import linear_errors
-from distcausal.numerics.leastsq import symmetric_root
+from distcausal.numerics.leastsq import covariance_root
 from distcausal.numerics.localpoly import side_sums
 from distcausal.numerics.multiplier import multipliers
 from distcausal.rdd.bootstrap import JumpDraws, MultiplierBootstrap
@@ -259,8 +259,8 @@ def _gaussian(
     if not covariance[:half, half:].any():
         return np.hstack(
             [
-                sides[0] @ symmetric_root(covariance[:half, :half]),
-                sides[1] @ symmetric_root(covariance[half:, half:]),
+                sides[0] @ covariance_root(covariance[:half, :half]),
+                sides[1] @ covariance_root(covariance[half:, half:]),
             ]
         )
-    return np.hstack([sides[0], sides[1]]) @ symmetric_root(covariance)
+    return np.hstack([sides[0], sides[1]]) @ covariance_root(covariance)

@@ -87,15 +87,13 @@ class Sample:
 
     @cached_property
     def _whole(self) -> Block:
-        return self._block(np.arange(len(self)), size_class(len(self)))
+        rows = size_class(len(self))
+        parts = (self.x, self.weight, self.curves)
+        return Block(np.arange(len(self)), *(pad_rows(part, rows) for part in parts))
 
     def _block(self, index: np.ndarray, rows: int) -> Block:
-        every = len(index) == len(self)
-        x, weight, curves = (
-            pad_rows(part if every else part[index], rows)
-            for part in (self.x, self.weight, self.curves)
-        )
-        return Block(index, x, weight, curves)
+        parts = (self.x, self.weight, self.curves)
+        return Block(index, *(pad_rows(part[index], rows) for part in parts))
 
     def blocks(self, bandwidth: np.ndarray) -> Iterator[Block]:
         """Blocks of the units within the largest bandwidth of their side.

@@ -96,7 +96,8 @@ def given_windows(
     """
     if isinstance(bandwidth, R3DBandwidth):
         outcome = np.array(bandwidth.sides.T, float)
-        treatment = bandwidth.treatment
+        share = bandwidth.treatment
+        treatment = None if share is None else bandwidth.by_side(share).T
         if len(outcome) not in (1, levels):
             raise DesignError(
                 f"bandwidth was chosen for {len(outcome)} levels, this fit has "
@@ -168,9 +169,13 @@ def public_bandwidth(
 ) -> R3DBandwidth:
     """Windows in the form users read."""
     selection, share = windows.selection, windows.treatment_selection
+    # Two numbers could be two sides or two levels; with both axes they are neither.
+    unclear = settings["method"] == "pointwise" and settings["levels"].size == 2
     return R3DBandwidth(
-        outcome=_compact(windows.outcome),
-        treatment=None if windows.treatment is None else _compact(windows.treatment),
+        outcome=_compact(windows.outcome, unclear=unclear),
+        treatment=None
+        if windows.treatment is None
+        else _compact(windows.treatment, unclear=unclear),
         selector=selector,
         n_units=units,
         settings=settings,
@@ -182,9 +187,11 @@ def public_bandwidth(
     )
 
 
-def _compact(window: np.ndarray) -> float | np.ndarray:
-    """Drop the axes along which a bandwidth does not vary."""
-    same_sides = np.array_equal(window[:, 0], window[:, 1])
+def _compact(window: np.ndarray, *, unclear: bool = False) -> float | np.ndarray:
+    """Drop the axes along which a bandwidth does not vary, if that stays clear."""
+    differ = not np.array_equal(window[:, 0], window[:, 1])
+    if differ and (unclear or len(window) > 1):
+        return window.T.copy()
     if len(window) == 1:
-        return float(window[0, 0]) if same_sides else window[0].copy()
-    return window[:, 0].copy() if same_sides else window.T.copy()
+        return window[0].copy() if differ else float(window[0, 0])
+    return window[:, 0].copy()

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from distcausal.numerics.leastsq import matrix_power, solve_moments, symmetric_root
+from distcausal.numerics.leastsq import matrix_power, solve_moments, covariance_root
 
 rng = np.random.default_rng(0)
 
@@ -44,10 +44,20 @@ def test_directions_without_mass_stay_without():
     assert_allclose(matrix_power(matrix, -0.5), np.diag([0.5, 0.0]))
 
 
-def test_symmetric_root_does_not_depend_on_the_order_of_coordinates():
+def test_covariance_root_does_not_depend_on_the_order_of_coordinates():
     factor = rng.normal(size=(9, 5))
     covariance, order = factor.T @ factor, np.array([3, 0, 4, 1, 2])
-    permuted = symmetric_root(covariance[np.ix_(order, order)])
+    permuted = covariance_root(covariance[np.ix_(order, order)])
     assert_allclose(
-        permuted, symmetric_root(covariance)[np.ix_(order, order)], atol=1e-12
+        permuted, covariance_root(covariance)[np.ix_(order, order)], atol=1e-12
     )
+
+
+def test_covariance_root_squares_to_the_matrix_whatever_the_units():
+    factor = rng.normal(size=(9, 5))
+    unit = np.array([1e-9, 1.0, 1e9, 0.0, 3.0])
+    covariance = (factor.T @ factor) * np.outer(unit, unit)
+    root = covariance_root(covariance)
+    safe = np.where(unit > 0, unit, 1)
+    found = (root.T @ root) / np.outer(safe, safe)
+    assert_allclose(found, covariance / np.outer(safe, safe), atol=1e-12)

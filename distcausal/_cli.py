@@ -205,7 +205,8 @@ def _r3d(options: argparse.Namespace) -> tuple[str, ...]:
     _tell(fit, options.confidence)
     folder = _folder(options.out)
     _write_tables(fit, folder, options.confidence)
-    _write_figure(fit, folder, options.confidence)
+    label = f"Effect on {options.value}"
+    _write_figure(fit, folder, options.confidence, lambda ax: ax.set_ylabel(label))
     written = ", ".join(sorted(path.name for path in folder.glob("effect.*")))
     print(f"\nWritten to {folder}: {written}")
     return fit.notes
@@ -298,10 +299,11 @@ def _folder(path: Path) -> Path:
 def _write_tables(fit: R3DResult, folder: Path, confidence: float) -> None:
     """Write all levels as CSV, the summary as text, LaTeX and Markdown."""
     fit.tidy(confidence).to_csv(folder / "effect.csv", index=False)
+    table = fit.summary(confidence)
     texts = {
-        "txt": str(fit.summary(confidence)),
-        "tex": fit.to_latex(),
-        "md": fit.to_markdown(),
+        "txt": table.as_text(),
+        "tex": table.as_latex(),
+        "md": table.as_markdown(),
     }
     for suffix, text in texts.items():
         (folder / f"effect.{suffix}").write_text(text + "\n", encoding="utf-8")

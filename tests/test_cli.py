@@ -253,5 +253,9 @@ def test_the_confidence_changes_the_band_and_not_the_estimate(
 ) -> None:
     wide = estimate(csv, tmp_path, "--confidence", "0.99")
     narrow = estimate(csv, tmp_path, "--confidence", "0.8")
+    for suffix in ("txt", "tex", "md"):
+        text = (tmp_path / f"effect.{suffix}").read_text("utf-8")
+        assert "80" in text
+        assert "95%" not in text.replace("\\", "")
     assert_allclose(wide["estimate"], narrow["estimate"], rtol=0)
     assert np.all(wide["band_low"] < narrow["band_low"])

@@ -18,8 +18,17 @@ from distcausal._base.jaxcompat import backend, keeps_double
 
 __all__ = ["SessionInfo", "session_info", "versions"]
 
-_REQUIRED = ("numpy", "scipy", "jax", "jaxlib", "pandas", "narwhals")
-_OPTIONAL = ("matplotlib", "tqdm", "polars", "pyarrow")
+_REQUIRED = (
+    "numpy",
+    "scipy",
+    "jax",
+    "jaxlib",
+    "pandas",
+    "narwhals",
+    "matplotlib",
+    "tqdm",
+)
+_OPTIONAL = ("polars", "pyarrow")
 _THREAD_SETTINGS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",

@@ -86,16 +86,19 @@ def test_the_seed_decides_every_draw(multiplier):
     np.testing.assert_array_equal(one.draws.effect, key.draws.effect)
 
 
-def test_numpys_global_stream_is_neither_read_nor_moved():
+@pytest.mark.parametrize("multiplier", ["normal", "rademacher", "mammen"])
+def test_numpys_global_stream_is_neither_read_nor_moved(multiplier):
     design = make(0)
+    how = dc.MultiplierBootstrap(draws=99, multiplier=multiplier)
     np.random.seed(5)  # noqa: NPY002
     before = copy.deepcopy(np.random.get_state())  # noqa: NPY002
-    one = estimate(design)
+    one = estimate(design, inference=how)
     after = np.random.get_state()  # noqa: NPY002
     np.testing.assert_array_equal(before[1], after[1])
     assert before[2:] == after[2:]
     np.random.random(1000)  # noqa: NPY002
-    np.testing.assert_array_equal(estimate(design).draws.effect, one.draws.effect)
+    two = estimate(design, inference=how)
+    np.testing.assert_array_equal(two.draws.effect, one.draws.effect)
 
 
 def test_settings_of_other_libraries_stay_as_they_were():

@@ -182,6 +182,10 @@ def _demo(options: argparse.Namespace) -> tuple[str, ...]:
 
 def _r3d(options: argparse.Namespace) -> tuple[str, ...]:
     """Estimate from a file; print the summary, then write tables and figure."""
+    from distcausal.numerics.band import check_confidence
+
+    check_confidence(options.confidence)
+    folder = _folder(options.out)
     data = _read_data(options)
     from distcausal.rdd.api import r3d
     from distcausal.rdd.bootstrap import MultiplierBootstrap
@@ -203,7 +207,6 @@ def _r3d(options: argparse.Namespace) -> tuple[str, ...]:
         seed=options.seed,
     )
     _tell(fit, options.confidence)
-    folder = _folder(options.out)
     _write_tables(fit, folder, options.confidence)
     label = f"Effect on {options.value}"
     _write_figure(fit, folder, options.confidence, lambda ax: ax.set_ylabel(label))
@@ -246,8 +249,19 @@ def _read_frame(path: Path, wanted: list[str]) -> Any:
     import pandas as pd
 
     separator = "\t" if ".tsv" in path.suffixes else ","
-    _check_columns(path, [*pd.read_csv(path, sep=separator, nrows=0)], wanted)
-    return pd.read_csv(path, sep=separator, usecols=wanted)
+    try:
+        _check_columns(path, [*pd.read_csv(path, sep=separator, nrows=0)], wanted)
+        return pd.read_csv(path, sep=separator, usecols=wanted)
+    except UnicodeDecodeError as fault:
+        raise DataError(
+            f"{str(path)!r} is not text in UTF-8 ({fault.reason}). Convert it, for "
+            "instance with iconv."
+        ) from fault
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
+        raise DataError(
+            f"{str(path)!r} cannot be read as a table: {fault}. It should have a line "
+            "of column names and one line per observation."
+        ) from fault
 
 
 def _read_parquet(path: Path, wanted: list[str]) -> Any:
@@ -258,8 +272,16 @@ def _read_parquet(path: Path, wanted: list[str]) -> Any:
             f"reading {str(path)!r} needs pyarrow. Install distcausal[arrow], or "
             "convert the file to CSV."
         ) from None
-    _check_columns(path, parquet.read_schema(path).names, wanted)
-    return parquet.read_table(path, columns=wanted)
+    from pyarrow import ArrowException
+
+    try:
+        _check_columns(path, parquet.read_schema(path).names, wanted)
+        return parquet.read_table(path, columns=wanted)
+    except (ArrowException, OSError) as fault:
+        raise DataError(
+            f"{str(path)!r} cannot be read as Parquet: {fault}. Write it again, or "
+            "give it a name that says what it is."
+        ) from fault
 
 
 def _check_columns(path: Path, present: Sequence[str], wanted: list[str]) -> None:

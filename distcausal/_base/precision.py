@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
@@ -38,8 +38,8 @@ def double(core: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
-def frozen(leaf: object) -> object:
-    """Turn one array into a read-only NumPy array; anything else passes unchanged."""
+def frozen(leaf: Any) -> Any:
+    """Copy one array into a read-only NumPy array; anything else passes unchanged."""
     if not isinstance(leaf, jax.Array | np.ndarray):
         return leaf
     array = np.array(leaf)

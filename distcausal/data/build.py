@@ -117,6 +117,11 @@ def _read_table(frame: Any) -> Any:
             f"that narwhals reads, but is a {type(frame).__name__}. Lists of draws go "
             "to RandomDistributions.from_samples."
         ) from fault
+    except nw.exceptions.DuplicateError as fault:
+        raise DataError(
+            "frame should have a different name for every column, but some names "
+            f"stand more than once: {fault}. Rename or drop the repeated columns."
+        ) from fault
     return table.collect() if isinstance(table, nw.LazyFrame) else table
 
 

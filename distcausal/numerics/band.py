@@ -27,7 +27,8 @@ __all__ = [
 
 def check_confidence(confidence: float) -> float:
     """Return the coverage wanted, or raise `DesignError` if it is not in (0, 1)."""
-    if not (isinstance(confidence, float | int) and 0 < confidence < 1):
+    number = isinstance(confidence, int | float | np.integer | np.floating)
+    if not (number and 0 < confidence < 1):
         raise DesignError(
             f"confidence {confidence!r} should be a number between 0 and 1, "
             "such as 0.95."

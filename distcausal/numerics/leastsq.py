@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Solution", "matrix_power", "solve_moments", "covariance_root"]
+__all__ = ["Solution", "covariance_root", "matrix_power", "solve_moments"]
 
 
 class Solution(NamedTuple):
@@ -70,13 +70,15 @@ def _solve(
     return np.linalg.solve(block, right) if regular else inner @ right
 
 
-def matrix_power(matrix: np.ndarray, power: float) -> np.ndarray:
+def matrix_power(matrix: np.ndarray, power: float, *, least: float = 0.0) -> np.ndarray:
     """Power of symmetric positive semidefinite matrices, shape ``(..., k, k)``.
 
-    Directions without mass stay without, also under negative powers.
+    Directions without mass, or with no more than ``least``, get none, also under
+    negative powers.
     """
     values, vectors = np.linalg.eigh(matrix)
     floor = 1e-14 * np.maximum(values[..., -1:], np.finfo(float).tiny)
+    floor = np.maximum(floor, least)
     kept = values > floor
     raised = np.where(kept, np.where(kept, values, 1) ** power, 0)
     return (vectors * raised[..., None, :]) @ np.swapaxes(vectors, -1, -2)

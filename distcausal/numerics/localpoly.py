@@ -67,7 +67,8 @@ class ResidualMoments(NamedTuple):
     mass
         ``Σ k``, shape ``(group, side)``.
     square
-        ``Σ k e²``, shape ``(group, side, column)``.
+        ``Σ w k e²`` with unit weights ``w`` once more than in ``k``, since errors enter
+        a weighted mean with their weights; shape ``(group, side, column)``.
     row_square
         ``Σ (k b'row)² e²``: the robust variance of the linear functional that ``row``
         reads off the coefficients, shape ``(group, side, column)``.
@@ -202,7 +203,7 @@ def residual_moments(
         own = (height[:, None] * basis) @ reading.T
         return ResidualMoments(
             sides.T @ height,
-            (sides * height[:, None]).T @ square,
+            (sides * (weight * height)[:, None]).T @ square,
             (sides * own**2).T @ square,
         )
 

@@ -36,6 +36,7 @@ __all__ = [
 
 _SHOWN = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 _MOST_ROWS = 15
+LONGEST_NAME = 24
 _TITLE = "Distribution-Valued Regression Discontinuity Results"
 
 
@@ -98,7 +99,7 @@ def _method_pairs(result: R3DResult) -> Pairs:
     pairs = [
         ("Design", design),
         ("Method", settings.get("method")),
-        ("Running variable", settings.get("running")),
+        ("Running variable", _clipped(settings.get("running"))),
         ("Cutoff", _short(settings.get("cutoff"))),
         ("Kernel", settings.get("kernel")),
         ("Order (pilot order)", _orders(settings)),
@@ -145,6 +146,12 @@ def _orders(settings: dict[str, Any]) -> str | None:
     if "order" not in settings:
         return None
     return f"{settings['order']} ({settings.get('pilot_order', '-')})"
+
+
+def _clipped(name: object) -> str:
+    """Name of a column, cut where it would break the layout."""
+    text = str(name)
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 3] + "..."
 
 
 def _short(value: object) -> str | None:

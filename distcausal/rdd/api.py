@@ -21,9 +21,10 @@ from distcausal.rdd.check import (
 )
 from distcausal.rdd.core import effective_units
 from distcausal.rdd.estimate import Curves, curves_at_cutoff, fit_both, joint_error
-from distcausal.rdd.remarks import issue_warnings, monotone_notes
+from distcausal.rdd.remarks import issue_warnings, monotone_notes, profile_notes
 from distcausal.rdd.result import FirstStage, R3DBandwidth, R3DResult
 from distcausal.rdd.task import (
+    DISTINCT,
     Role,
     Roles,
     Task,
@@ -191,7 +192,7 @@ def r3d(
         windows = _windows(task, bandwidth)
         begin("fit")
         fits = double(fit_both)(task.outcome, task.treatment, windows, task.recipe)
-        check_fits(fits)
+        check_fits(fits, task.design)
         curves = curves_at_cutoff(fits, task.recipe)
         check_jump(curves.contrast.jump, task.design.treatment)
         begin("draws")
@@ -202,7 +203,7 @@ def r3d(
         windows,
         selector=selector if bandwidth is None else "given",
         units=len(task.outcome),
-        settings=task.settings,
+        settings=dict(task.settings),
     )
     stage = _first_stage(curves, draws)
     return R3DResult(
@@ -223,6 +224,7 @@ def r3d(
         notes=(
             *issue_warnings(data, task.design, fits, stage),
             *monotone_notes(curves),
+            *profile_notes(profile),
         ),
     )
 
@@ -245,7 +247,7 @@ def r3d_bandwidth(
     level_weights: Sequence[float] | np.ndarray | None = None,
     regularisation: float | None = None,
     density: str = "normal",
-    distinct: int = 10,
+    distinct: int = DISTINCT,
 ) -> R3DBandwidth:
     """Choose the bandwidth of a distribution-valued discontinuity design.
 

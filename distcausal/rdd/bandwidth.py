@@ -46,8 +46,9 @@ class Rules:
         The rule.
     widths
         Weight of each level in integrals, shape ``(level,)``.
-    regularisation
-        Multiple of the curvature's sampling variance added to the squared bias.
+    regularisation, treatment_regularisation
+        Multiple of the curvature's sampling variance added to the squared bias, for the
+        outcome and for the treatment.
     density
         ``"normal"``: pilot window ``1.06 sd n^{-1/5}`` of the density at the cutoff;
         ``"kernel"``: the kernel's own constant and the smaller of sd and scaled
@@ -62,6 +63,7 @@ class Rules:
     selector: Selector
     widths: np.ndarray
     regularisation: float
+    treatment_regularisation: float
     density: str
     distinct: int
 
@@ -140,7 +142,8 @@ def density_at_cutoff(sample: Sample, rules: Rules) -> float:
         scale = rules.kernel.density_scale
     # A window without a single unit would give density zero and no bandwidth at all.
     window = max(scale * spread * x.size**-0.2, 2 * np.abs(x).min())
-    return float(np.mean(sample.weight * rules.kernel(sample.x / window)) / window)
+    heights = sample.weight * rules.kernel(sample.x / window)
+    return float(np.sum(heights) / (x.size * window))
 
 
 def smallest_windows(x: np.ndarray, distinct: int) -> np.ndarray:

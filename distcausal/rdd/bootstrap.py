@@ -78,6 +78,10 @@ class MultiplierBootstrap:
         check_choice("multiplier", self.multiplier, MULTIPLIER_NAMES)
         check_choice("leverage", self.leverage, tuple(LEVERAGES))
         check_choice("influence", self.influence, ("finite", "asymptotic"))
+        if not isinstance(self.studentise, bool | np.bool_):
+            raise DesignError(
+                f"studentise {self.studentise!r} should be True or False."
+            )
         if isinstance(self.draws, bool) or not (
             isinstance(self.draws, int | np.integer)
         ):
@@ -92,12 +96,15 @@ class MultiplierBootstrap:
 
     def _keep_given(self) -> None:
         """Own, check and count the multipliers given."""
-        given = np.array(self.multipliers, float)
-        if given.ndim != 2 or not np.isfinite(given).all():
+        given = np.array(self.multipliers)
+        numeric = given.dtype.kind in "iuf" and np.isfinite(given).all()
+        if given.ndim != 2 or not numeric:
             raise DesignError(
-                "multipliers should be a finite matrix with one row per unit (or "
-                f"cluster) and one column per draw; got shape {given.shape}."
+                "multipliers should be a matrix of finite numbers with one row per "
+                f"unit (or cluster) and one column per draw; got {given.dtype} of shape "
+                f"{given.shape}."
             )
+        given = given.astype(float)
         given.flags.writeable = False
         object.__setattr__(self, "multipliers", given)
         object.__setattr__(self, "draws", given.shape[1])

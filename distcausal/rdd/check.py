@@ -17,7 +17,7 @@ from distcausal.errors import (
     DesignError,
     listing,
 )
-from distcausal.rdd.core import SideFit
+from distcausal.rdd.core import SideFit, clusters_by_side
 
 if TYPE_CHECKING:
     from distcausal.data.distributions import RandomDistributions
@@ -34,6 +34,7 @@ __all__ = [
     "check_jump",
     "check_orders",
     "check_seed",
+    "numbers",
     "read_design",
     "read_levels",
     "read_support",
@@ -54,7 +55,7 @@ class Design:
     x
         Running variable minus the cutoff.
     weight
-        Unit weights with mean one.
+        Unit weights; those that are not zero have mean one.
     treatment
         Treatment received, or None in sharp designs.
     cluster
@@ -95,14 +96,22 @@ def _order(name: str, value: object) -> int:
     return number
 
 
+def numbers(argument: str, value: object) -> np.ndarray:
+    """Array of floats from numbers; text that looks like numbers is not."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "iuf":
+            return array.astype(float)
+    except (TypeError, ValueError):
+        pass
+    raise DesignError(f"{argument} should be numbers; got {value!r}.")
+
+
 def read_levels(levels: object) -> np.ndarray:
     """Quantile levels as a float array, strictly increasing inside (0, 1)."""
     if levels is None:
         return DEFAULT_LEVELS.copy()
-    try:
-        grid = np.atleast_1d(np.array(levels, dtype=float))
-    except (TypeError, ValueError):
-        raise DesignError(f"levels should be numbers; got {levels!r}.") from None
+    grid = np.atleast_1d(numbers("levels", levels))
     if grid.ndim != 1 or grid.size == 0:
         raise DesignError(f"levels should be a list of numbers; got {levels!r}.")
     if not ((grid > 0) & (grid < 1)).all():
@@ -133,8 +142,10 @@ def check_seed(seed: object) -> None:
     """Whole number or JAX key."""
     key = hasattr(seed, "dtype") and not isinstance(seed, np.ndarray | np.generic)
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not (key or whole):
-        raise DesignError(f"seed {seed!r} should be a whole number or a JAX key.")
+    if not key and not (whole and 0 <= int(seed) < 2**63):  # type: ignore[call-overload]
+        raise DesignError(
+            f"seed {seed!r} should be a whole number from 0 to 2**63 - 1, or a JAX key."
+        )
 
 
 def check_curves(curves: np.ndarray) -> tuple[float, float]:
@@ -238,7 +249,7 @@ def _unit_weights(data: RandomDistributions, value: object) -> np.ndarray:
         )
     if not weight.any():
         raise DataError("weights are zero for all units; at least some should count.")
-    return weight / weight.mean()
+    return weight / weight[weight > 0].mean()
 
 
 def _treatment(
@@ -261,18 +272,19 @@ def _clusters(data: RandomDistributions, value: object) -> tuple[np.ndarray, int
         raise DataError(
             f"cluster should be one label per unit; got shape {labels.shape}."
         )
-    if labels.dtype.kind == "O":
-        missing = np.array([label is None or label != label for label in labels])
-        labels = labels.astype(str)
-    else:
-        missing = labels != labels
+    missing = np.array([label is None or label != label for label in labels])
     if missing.any():
         raise DataError(
             f"cluster is missing for {missing.sum()} of {len(labels)} units "
             f"({listing(np.asarray(data.ids)[missing])}). Give them a label or drop "
             "them with data.take."
         )
-    names, codes = np.unique(labels, return_inverse=True)
+    # Labels of several kinds have no common order: by kind first, 1 apart from "1".
+    names = sorted(
+        set(labels.tolist()), key=lambda label: (type(label).__name__, label)
+    )
+    number = {label: position for position, label in enumerate(names)}
+    codes = np.array([number[label] for label in labels.tolist()])
     if len(names) < 2:
         raise DesignError(
             f"cluster has one value only ({names[0]!r}); errors that may all be "
@@ -281,11 +293,26 @@ def _clusters(data: RandomDistributions, value: object) -> tuple[np.ndarray, int
     return codes, len(names)
 
 
-def check_fits(fits: Fits) -> None:
+def check_fits(fits: Fits, design: Design) -> None:
     """Both windows hold enough, and both fits can be solved."""
-    _check_window(fits.outcome, "outcome")
-    if fits.treatment is not None:
-        _check_window(fits.treatment, "treatment")
+    named = {"outcome": fits.outcome, "treatment": fits.treatment}
+    for what, fit in named.items():
+        if fit is None:
+            continue
+        _check_window(fit, what)
+        if design.cluster is not None:
+            _check_clusters(fit, design.cluster, what)
+
+
+def _check_clusters(fit: SideFit, cluster: np.ndarray, what: str) -> None:
+    """One cluster alone on a side leaves no residual between clusters."""
+    below, above = clusters_by_side(fit, cluster)
+    if min(below, above) < 2:
+        raise DesignError(
+            f"the {what} bandwidth holds units of {below} clusters below and {above} "
+            "above the cutoff; it takes at least 2 on each side to estimate an error "
+            "between clusters. Widen the bandwidth or use a finer cluster."
+        )
 
 
 def _check_window(fit: SideFit, what: str) -> None:
@@ -308,7 +335,7 @@ def _check_window(fit: SideFit, what: str) -> None:
                 f"{counts[0]} below and {counts[1]} above the cutoff. Widen the "
                 "bandwidth or lower the order."
             )
-    worst = fit.solution.conditioning.min()
+    worst = max(fit.solution.conditioning.min(), 0.0)
     if worst < 1e-10:
         raise DesignError(
             f"the order-{fit.order} fit within the {what} bandwidth is not determined: "

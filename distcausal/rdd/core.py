@@ -27,6 +27,7 @@ __all__ = [
     "ErrorRule",
     "SideFit",
     "cluster_rows",
+    "clusters_by_side",
     "effective_units",
     "fit_sides",
     "inside_window",
@@ -97,7 +98,7 @@ class SideFit:
     def intercepts(self) -> np.ndarray:
         """Fitted values at the cutoff, shape ``(side, column)``."""
         value = np.einsum("b,gsbc->sgc", at_zero(self.degree), self.solution.coef)
-        return value.reshape(2, -1)
+        return value.reshape(2, -1) + self.sample.origin
 
 
 def sum_moments(
@@ -168,6 +169,15 @@ def effective_units(fit: SideFit) -> tuple[int, int]:
     return int(np.sum(inside & ~above)), int(np.sum(inside & above))
 
 
+def clusters_by_side(fit: SideFit, cluster: np.ndarray) -> tuple[int, int]:
+    """Clusters with a unit in the window below and above."""
+    inside, above = inside_window(fit), fit.sample.x >= 0
+    return (
+        int(np.unique(cluster[inside & ~above]).size),
+        int(np.unique(cluster[inside & above]).size),
+    )
+
+
 def with_limit_weights(fit: SideFit, density: float) -> SideFit:
     """Same fit, with equivalent weights from the limit of the Gram matrix.
 
@@ -193,7 +203,11 @@ def rescaled(coef: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndar
 
 
 def _residuals(fit: SideFit, block: Block) -> np.ndarray:
-    """Outcome minus fitted value, shape ``(row, group, column)``."""
+    """Outcome minus fitted value, shape ``(row, group, column)``.
+
+    Whether a curve falls is a question about the outcome itself, so the origin is
+    added back before the monotone step.
+    """
     outcome = block.columns(len(fit.bandwidth))
     fitted = np.asarray(
         localpoly.fitted_rows(
@@ -201,8 +215,9 @@ def _residuals(fit: SideFit, block: Block) -> np.ndarray:
         )
     )
     if fit.projection is not None:
-        rows = fitted.reshape(len(block.x), -1)
-        fitted = fit.projection(rows).reshape(fitted.shape)
+        origin = fit.sample.origin
+        rows = fitted.reshape(len(block.x), -1) + origin
+        fitted = (fit.projection(rows) - origin).reshape(fitted.shape)
     return outcome - fitted
 
 
@@ -256,7 +271,9 @@ def cluster_rows(
         root = matrix_power(fit.solution.inverse, 0.5)
         back = matrix_power(fit.solution.inverse, -0.5)
         free = np.eye(fit.degree + 1) - root @ gram @ root
-        adjusted = matrix_power(free, -rule.leverage_power)
+        # A direction that one cluster alone decides has no residual there; what is left
+        # of its freedom is rounding, as for single units.
+        adjusted = matrix_power(free, -rule.leverage_power, least=1e-10)
         reading = np.einsum("gsb,kgsbd->kgsd", fit.row, back @ adjusted @ root)
     else:
         reading = np.broadcast_to(fit.row, (clusters, *fit.row.shape))

@@ -28,6 +28,7 @@ from distcausal.rdd.core import (
     SideFit,
     cluster_rows,
     effective_units,
+    inside_window,
     unit_rows,
 )
 
@@ -169,7 +170,7 @@ def _by_cluster(
     cluster: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Covariance and, unless Gaussian, multiplier sums, over independent clusters."""
-    covariance, sums, count = [], [], 0
+    covariance, sums = [], []
     windows = _windows(fits)
     streams = [fit.sample.cluster_blocks(cluster, windows) for fit in fits]
     for parts in zip(*streams, strict=True):
@@ -183,7 +184,6 @@ def _by_cluster(
             axis=2,
         ).reshape(padded, -1)
         covariance.append(rows.T @ rows)
-        count += len(names)
         if not settings.gaussian:
             sums.append(
                 [
@@ -191,6 +191,7 @@ def _by_cluster(
                     for part in _multipliers(settings, names, padded, seed)
                 ]
             )
+    count = np.unique(cluster[inside_window(fits[0])]).size
     scale = _cluster_scale(fits[0], rule, count)
     joined = np.sum(covariance, axis=0) * scale**2
     return joined, scale * _side_by_side(sums)

@@ -17,9 +17,11 @@ from distcausal._base.table import Table
 from distcausal.errors import (
     DataError,
     DataWarning,
+    DesignError,
     IdentificationError,
     InferenceWarning,
     check_choice,
+    listing,
 )
 from distcausal.numerics.band import order_statistic, rank_p_value
 from distcausal.numerics.functional import FUNCTIONALS, Functional
@@ -185,11 +187,7 @@ def functional_effect(
             "curves are not the average curves at the two sides of the cutoff. For the "
             "effect of crossing the cutoff itself fit without treatment=."
         )
-    if isinstance(functional, str):
-        check_choice("functional", functional, tuple(FUNCTIONALS))
-        name, measure = functional, FUNCTIONALS[functional]
-    else:
-        name, measure = getattr(functional, "__name__", "functional"), functional
+    name, measure = _read_functional(functional, fit.levels)
     if functional == "gini" and (fit.levels[0] > 0.011 or fit.levels[-1] < 0.989):
         warn(
             f"the levels run from {fit.levels[0]:g} to {fit.levels[-1]:g}; a gini "
@@ -202,8 +200,9 @@ def functional_effect(
     if not np.isfinite([below, above]).all():
         raise DataError(
             f"functional {name!r} is not defined for the average distributions "
-            f"({below:g} below, {above:g} above the cutoff): gini needs a positive "
-            "mean, theil positive outcomes. Choose another, such as 'variance'."
+            f"({below:g} below, {above:g} above the cutoff). Of those offered, gini "
+            "needs a positive mean and theil positive outcomes. Choose another, such "
+            "as 'variance'."
         )
     estimate = above - below
     simulated = _simulated(fit, measure, name)
@@ -228,6 +227,33 @@ def functional_effect(
         confidence=float(confidence),
         settings=fit.settings,
     )
+
+
+def _read_functional(
+    functional: str | Functional, levels: np.ndarray
+) -> tuple[str, Functional]:
+    """Name and function; a function of the user's is tried on two curves first."""
+    if isinstance(functional, str):
+        check_choice("functional", functional, tuple(FUNCTIONALS))
+        return functional, FUNCTIONALS[functional]
+    name = getattr(functional, "__name__", "functional")
+    rule = (
+        "functional should be one of "
+        f"{listing(FUNCTIONALS)}, or a function that takes curves of shape "
+        "(..., level) and levels of shape (level,) and returns values of shape (...)"
+    )
+    if not callable(functional):
+        raise DesignError(f"{rule}; got {functional!r}.")
+    try:
+        shape = np.shape(functional(np.stack([levels, levels]), levels))
+    except (TypeError, ValueError, IndexError) as error:
+        raise DesignError(f"{rule}; {name!r} fails on two curves: {error}.") from error
+    if shape != (2,):
+        raise DesignError(
+            f"{rule}; {name!r} returns shape {shape} for two curves. Work along the "
+            "last axis, as in curves.mean(axis=-1)."
+        )
+    return name, functional
 
 
 def _simulated(fit: R3DResult, measure: Functional, name: str) -> np.ndarray:

@@ -49,6 +49,7 @@ def nullity_test(
 
     In fuzzy designs the numerator is tested, the jump of the outcome curve: it is zero
     exactly if the effect is, and the test holds its size however weak the first stage.
+    One-sided tests take the sign of the first stage as known.
 
     Parameters
     ----------
@@ -141,6 +142,11 @@ def homogeneity_test(
     >>> len(test), bool((test.p_value > 0.01).all())
     (2, True)
     """
+    if fit.levels.size < 2:
+        raise DesignError(
+            "the fit has one level, so there is nothing to compare it with. Fit on "
+            "several levels."
+        )
     return _range_test(
         fit,
         ranges,
@@ -182,9 +188,11 @@ def _range_test(
             centre(part[..., inside], widths[inside])
             for part in (contrast.effect, errors, gradient)
         )
-        spread = np.ones(curve.shape)
-        if scale:
-            spread = linear_errors(slope, fit.draws.covariance)
+        spread = linear_errors(slope, fit.draws.covariance)
+        real = _beyond_rounding(fit, curve, spread)
+        curve, draws = np.where(real, curve, 0.0), np.where(real, draws, 0.0)
+        if not scale:
+            spread = np.ones(curve.shape)
         statistic = _largest(scaled(curve, spread), alternative)
         sups = _largest(scaled(draws, spread), alternative)
         rows.append(_compared(float(statistic), sups, confidence, published=published))
@@ -215,8 +223,25 @@ def _tested_curve(
     if fit.first_stage is None:
         return Contrast(difference, None), fit.draws.effect
     if name == "nullity" and not published:
-        return Contrast(difference, None), fit.draws.above - fit.draws.below
+        # The effect has the sign of the numerator times that of the first stage.
+        sign = np.sign(fit.first_stage.jump)
+        errors = sign * (fit.draws.above - fit.draws.below)
+        return Contrast(sign * difference, None), errors
     return Contrast(difference, fit.first_stage.jump), fit.draws.effect
+
+
+def _beyond_rounding(
+    fit: R3DResult, curve: np.ndarray, spread: np.ndarray
+) -> np.ndarray:
+    """Where a deviation, or its error, is more than the rounding of what it is of.
+
+    Deviations from an average vanish where units differ in location alone; a test must
+    not compare their rounding errors with one another. A standard error is the root of
+    a variance, and keeps half the digits.
+    """
+    values = max(np.abs(fit.below).max(), np.abs(fit.above).max())
+    errors = np.sqrt(np.diag(fit.draws.covariance)).max()
+    return (np.abs(curve) > 1e-11 * values) | (spread > 1e-7 * errors)
 
 
 def _largest(deviation: np.ndarray, alternative: str) -> np.ndarray:
@@ -250,20 +275,26 @@ def _read_ranges(
 ) -> list[tuple[float, float]]:
     """Ranges as pairs, checked against the grid."""
     if ranges is None:
-        pairs = [(float(levels[0]), float(levels[-1]))]
-    else:
-        array = np.array(ranges, dtype=float)
-        if array.ndim == 1 and array.size >= 2:
-            array = np.stack([array[:-1], array[1:]], axis=1)
-        if array.ndim != 2 or array.shape[1] != 2:
-            raise DesignError(
-                "ranges should be pairs (low, high), or at least two increasing "
-                f"numbers; got {ranges!r}."
-            )
-        pairs = [(float(low), float(high)) for low, high in array]
+        return [(float(levels[0]), float(levels[-1]))]
+    array = _as_numbers(ranges)
+    if array.ndim == 1 and array.size >= 2:
+        array = np.stack([array[:-1], array[1:]], axis=1)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise DesignError(
+            "ranges should be pairs (low, high), or at least two increasing "
+            f"numbers; got {ranges!r}."
+        )
+    pairs = [(float(low), float(high)) for low, high in array]
     for low, high in pairs:
         _check_range(low, high, levels)
     return pairs
+
+
+def _as_numbers(ranges: Ranges) -> np.ndarray:
+    try:
+        return np.array(ranges, dtype=float)
+    except (TypeError, ValueError):
+        return np.empty(0)
 
 
 def _check_range(low: float, high: float, levels: np.ndarray) -> None:

@@ -14,7 +14,12 @@ from warnings import warn
 import numpy as np
 
 from distcausal.errors import DataWarning, DistCausalWarning, InferenceWarning
-from distcausal.rdd.core import SideFit, effective_units, inside_window
+from distcausal.rdd.core import (
+    SideFit,
+    clusters_by_side,
+    effective_units,
+    inside_window,
+)
 
 if TYPE_CHECKING:
     from distcausal.data.distributions import RandomDistributions
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     from distcausal.rdd.estimate import Curves, Fits
     from distcausal.rdd.result import FirstStage
 
-__all__ = ["issue_warnings", "monotone_notes"]
+__all__ = ["issue_warnings", "monotone_notes", "profile_notes"]
 
 FEW_UNITS = 20
 FEW_CLUSTERS = 10
@@ -45,6 +50,16 @@ def monotone_notes(curves: Curves) -> list[str]:
             ("below", "above"), curves.moved, curves.moves, strict=True
         )
         if count
+    ]
+
+
+def profile_notes(profile: str | None) -> list[str]:
+    """Say what a profile decides in place of the caller's settings."""
+    if profile is None:
+        return []
+    return [
+        f"Under profile {profile} bands have constant width, residuals are not "
+        "enlarged for leverage, and units with negative weights leave the bootstrap."
     ]
 
 
@@ -74,17 +89,37 @@ def _few_units(fit: SideFit) -> Iterator[Remark]:
             f"fewer than {FEW_UNITS} on a side standard errors and bands are rough. "
             "Compare a wider bandwidth.",
         )
+        return
+    worth = _worth(fit)
+    if min(worth) < FEW_UNITS:
+        yield (
+            InferenceWarning,
+            f"with their unequal weights the {below} units below and {above} above the "
+            f"cutoff are worth {worth[0]:.0f} and {worth[1]:.0f} equally weighted "
+            f"ones; with fewer than {FEW_UNITS} standard errors and bands are rough. "
+            "Compare a wider bandwidth or the fit without weights.",
+        )
+
+
+def _worth(fit: SideFit) -> tuple[float, float]:
+    """Equally weighted units that the units in the window are worth, by side (Kish)."""
+    x, weight = fit.sample.x, fit.sample.weight * inside_window(fit)
+    sides = (weight[x < 0], weight[x >= 0])
+    below, above = (float(w.sum() ** 2 / (w**2).sum()) for w in sides)
+    return below, above
 
 
 def _few_clusters(design: Design, fit: SideFit) -> Iterator[Remark]:
     if design.cluster is None:
         return
-    near = np.unique(design.cluster[inside_window(fit)]).size
-    if near < FEW_CLUSTERS:
+    below, above = clusters_by_side(fit, design.cluster)
+    if min(below, above) < FEW_CLUSTERS:
         yield (
             InferenceWarning,
-            f"the window holds units of {near} clusters; with fewer than "
-            f"{FEW_CLUSTERS} clustered standard errors and bands tend to be too small.",
+            f"the window holds units of {below} clusters below and {above} above the "
+            f"cutoff; with fewer than {FEW_CLUSTERS} on a side clustered standard "
+            "errors and bands tend to be too small. Use a finer clustering if the "
+            "design allows it, or a wider bandwidth.",
         )
 
 

@@ -32,7 +32,7 @@ class Block:
     x, weight
         Distance from the cutoff and unit weight, shape ``(row,)``.
     curves
-        Outcomes, shape ``(row, level)``.
+        Outcomes less the sample's origin, shape ``(row, level)``.
     """
 
     index: np.ndarray
@@ -58,7 +58,7 @@ class Sample:
     x
         Running variable minus the cutoff, shape ``(unit,)``.
     weight
-        Unit weights, zero or more, with mean one, shape ``(unit,)``.
+        Unit weights, zero or more, the positive ones with mean one, shape ``(unit,)``.
     curves
         Quantiles, shape ``(unit, level)``, or any other outcome columns.
     """
@@ -87,13 +87,21 @@ class Sample:
 
     @cached_property
     def _whole(self) -> Block:
-        rows = size_class(len(self))
-        parts = (self.x, self.weight, self.curves)
-        return Block(np.arange(len(self)), *(pad_rows(part, rows) for part in parts))
+        return self._block(np.arange(len(self)), size_class(len(self)))
+
+    @property
+    def origin(self) -> np.ndarray:
+        """Curve that outcomes are measured from, shape ``(level,)``: the first unit's.
+
+        Fits carry it along exactly, and what all units share is then exactly zero: a
+        level at which nothing varies has effect and error zero, not rounding.
+        """
+        return self.curves[0]
 
     def _block(self, index: np.ndarray, rows: int) -> Block:
-        parts = (self.x, self.weight, self.curves)
-        return Block(index, *(pad_rows(part[index], rows) for part in parts))
+        curves = self.curves[index] - self.origin
+        parts = (self.x[index], self.weight[index], curves)
+        return Block(index, *(pad_rows(part, rows) for part in parts))
 
     def blocks(self, bandwidth: np.ndarray) -> Iterator[Block]:
         """Blocks of the units within the largest bandwidth of their side.
@@ -109,7 +117,7 @@ class Sample:
         below, above = bandwidth.max(axis=0)
         near = np.abs(self.x) <= np.where(self.x >= 0, above, below)
         rows = np.flatnonzero(near)
-        for start in range(0, len(rows), BLOCK):
+        for start in range(0, max(len(rows), 1), BLOCK):
             yield self._block(rows[start : start + BLOCK], BLOCK)
 
     def cluster_blocks(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from distcausal._base.precision import frozen
 from distcausal.errors import DesignError, check_choice
 from distcausal.numerics.bandwidth import Selector
 from distcausal.numerics.kernel import KERNELS
@@ -25,6 +26,7 @@ from distcausal.rdd.check import (
     check_curves,
     check_data,
     check_orders,
+    numbers,
     read_design,
     read_levels,
     read_support,
@@ -49,6 +51,7 @@ __all__ = [
 
 Role = str | np.ndarray | Sequence[Any]
 SINGLE_LEVEL_PENALTY = 3.0
+DISTINCT = 10
 
 
 class Roles(NamedTuple):
@@ -115,7 +118,12 @@ def read_task(
     check_choice("kernel", kernel, tuple(KERNELS))
     check_choice("profile", profile, (None, PROFILE))
     check_orders(*orders, published=profile is not None)
-    grid = read_levels(levels)
+    grid = frozen(read_levels(levels))
+    if profile is not None and roles.weights is not None:
+        raise DesignError(
+            f"profile {profile!r} knows no unit weights. Leave weights out, or the "
+            "profile."
+        )
     design = read_design(data, roles, cutoff)
     recipe = _recipe(grid, method, orders, kernel, selector, profile)
     curves = data.quantiles(grid)
@@ -179,8 +187,9 @@ def _recipe(
         selector=rule,
         widths=widths,
         regularisation=0.0 if rule.integrated else SINGLE_LEVEL_PENALTY,
+        treatment_regularisation=SINGLE_LEVEL_PENALTY,
         density="normal",
-        distinct=max(10, int(orders[0]) + 2),
+        distinct=max(DISTINCT, int(orders[0]) + 2),
     )
     return Recipe(rules, method, grid, widths, published)
 
@@ -195,8 +204,16 @@ def read_expert(
     """Task with the bandwidth rules that only an expert changes."""
     check_choice("density", density, ("normal", "kernel"))
     rules = task.recipe.rules
+    untouched = level_weights is None and regularisation is None
+    if task.recipe.published and not (
+        untouched and density == "normal" and distinct == DISTINCT
+    ):
+        raise DesignError(
+            f"profile {PROFILE!r} has its own bandwidth rule, without level_weights, "
+            "regularisation, density or distinct. Leave them out, or the profile."
+        )
     if level_weights is not None:
-        widths = np.array(level_weights, dtype=float)
+        widths = numbers("level_weights", level_weights)
         if widths.shape != rules.widths.shape or not (
             np.isfinite(widths).all() and (widths >= 0).all() and widths.any()
         ):
@@ -206,11 +223,14 @@ def read_expert(
             )
         rules = replace(rules, widths=widths)
     if regularisation is not None:
-        if not 0 <= regularisation < np.inf:
+        if not (
+            isinstance(regularisation, int | float) and 0 <= regularisation < np.inf
+        ):
             raise DesignError(
                 f"regularisation {regularisation!r} should be a number, zero or more."
             )
-        rules = replace(rules, regularisation=float(regularisation))
+        penalty = float(regularisation)
+        rules = replace(rules, regularisation=penalty, treatment_regularisation=penalty)
     if not (isinstance(distinct, int | np.integer) and distinct >= 1):
         raise DesignError(f"distinct {distinct!r} should be a positive whole number.")
     rules = replace(rules, density=density, distinct=max(distinct, rules.order + 2))
@@ -264,13 +284,22 @@ def inference_settings(asked: MultiplierBootstrap, seed: Seed) -> dict[str, Any]
         "studentise": asked.studentise,
         "leverage": asked.leverage,
         "influence": asked.influence,
-        "seed": int(seed) if isinstance(seed, int | np.integer) else str(seed),
+        "seed": _seed_record(seed),
         "versions": {
             "distcausal": __version__,
             "jax": jax.__version__,
             "numpy": np.__version__,
         },
     }
+
+
+def _seed_record(seed: Seed) -> int | list[int]:
+    """Seed as it can be written down: the number, or the words of a key."""
+    if isinstance(seed, int | np.integer):
+        return int(seed)
+    import jax
+
+    return np.asarray(jax.random.key_data(seed)).ravel().tolist()
 
 
 def _name(role: object) -> object:

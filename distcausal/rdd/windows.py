@@ -15,6 +15,7 @@ import numpy as np
 
 from distcausal.errors import DesignError, check_choice
 from distcausal.rdd.bandwidth import Rules, Selection, select
+from distcausal.rdd.check import numbers
 from distcausal.rdd.profile import select_as_published
 from distcausal.rdd.result import R3DBandwidth
 from distcausal.rdd.sample import Sample
@@ -70,7 +71,7 @@ def select_windows(
         rules,
         selector=replace(rules.selector, integrated=False),
         widths=np.ones(1),
-        regularisation=3.0,
+        regularisation=rules.treatment_regularisation,
     )
     share = choose(treatment, single)
     if not share.terms.variance.any():
@@ -128,15 +129,7 @@ def given_windows(
 
 def _window(value: object, role: str, *, method: str, levels: int) -> np.ndarray:
     """One spelling of a bandwidth as an array ``(group, side)``."""
-    try:
-        array = np.array(value, dtype=float)
-        if isinstance(value, bool):
-            raise TypeError
-    except (TypeError, ValueError):
-        raise DesignError(
-            f"bandwidth of the {role} should be a number, a pair (below, above) or one "
-            f"number per level; got {value!r}."
-        ) from None
+    array = numbers(f"bandwidth of the {role}", value)
     if not (np.isfinite(array) & (array > 0)).all() or array.size == 0:
         raise DesignError(
             f"bandwidth of the {role} should be positive and finite; got {value!r}."

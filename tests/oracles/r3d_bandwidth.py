@@ -66,7 +66,7 @@ def pilot_parts(q, x, s, name, density, omega) -> Parts:
         residual = q[member] - design @ coef
         bias[side] = sign * bias_constant * coef[order + 1]
         correct = member.sum() / (member.sum() - 1)
-        spread = correct * (w * residual**2).sum(0) / w.sum()
+        spread = correct * (w**2 * residual**2).sum(0) / w.sum()
         variance[side] = variance_constant * spread / density
     return Parts(bias, variance, np.zeros_like(bias))
 
@@ -83,7 +83,7 @@ def local_parts(q, x, s, name, pilot, density, omega) -> Parts:
             slope = fit.row(s + 1) / h ** (s + 1)
             residual = np.where(fit.inside, q[:, j] - fit.fitted(q[:, j]), 0.0)
             constant = sign * bias_constant
-            spread = (fit.k * residual**2).sum() / fit.k.sum()
+            spread = (omega * fit.k * residual**2).sum() / fit.k.sum()
             out[0, side, j] = constant * (slope @ q[:, j])
             out[1, side, j] = variance_constant * spread / density
             out[2, side, j] = constant**2 * ((slope * residual) ** 2).sum()

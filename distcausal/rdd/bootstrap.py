@@ -101,8 +101,8 @@ class MultiplierBootstrap:
         if given.ndim != 2 or not numeric:
             raise DesignError(
                 "multipliers should be a matrix of finite numbers with one row per "
-                f"unit (or cluster) and one column per draw; got {given.dtype} of shape "
-                f"{given.shape}."
+                "unit (or cluster) and one column per draw; got "
+                f"{given.dtype} of shape {given.shape}."
             )
         given = given.astype(float)
         given.flags.writeable = False

@@ -1,0 +1,341 @@
+"""Projection determinantal processes: probabilities of subsets, and exact draws.
+
+A projection process on an m-dimensional space of functions is a random set of m points
+at which the functions are as far from collinear as chance allows: the density of the
+set is the squared determinant of an orthonormal basis at its points. It is where a
+least-squares fit with the fewest points should be taken.
+
+Given the points chosen so far, the next one has density proportional to the squared
+length of its row of basis values, orthogonal to the rows chosen. Two samplers use this.
+`chain_draws` keeps that residual for all N atoms: m passes over the rows. `stream_draws`
+proposes points from the first density of the chain and thins them to the conditional
+one, at a cost that N does not enter. A proposal once refused stays refused, because
+residuals only fall, so a whole window of proposals can be drawn at once; a draw whose
+window runs out goes on from where it stands, never from the start, which would favour
+sets that are found quickly.
+
+Draw number k depends on the key and k alone, so blocks of any size give the same draws.
+Only directions matter to the second sampler, so its rows have unit length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax, random
+
+from distcausal._base.typing import Array, Count, Real
+
+__all__ = [
+    "Draws",
+    "chain_draws",
+    "inverse_cdf",
+    "leverage",
+    "log_elementary_symmetric",
+    "stream_draws",
+    "stream_window",
+    "subset_log_prob",
+]
+
+Proposer = Callable[[Any, Array, int], tuple[Array, Array]]
+
+MOST_WINDOWS = 10_000
+# Below this share of its length a residual is rounding: such a proposal repeats a point
+# already chosen. The largest change to any probability is of the same size.
+_LEAST_RESIDUAL = 1e-13
+_CACHE_BYTES = 4 * 2**20  # windows of the draws worked on together should fit
+_MOST_LANES = 64
+
+
+class Draws(NamedTuple):
+    """Sets drawn, and what their driver should look at before using them.
+
+    Attributes
+    ----------
+    items
+        One row of m items per draw: atoms, shape ``(draw, m)``, or whatever was
+        proposed, in the exchangeable order in which they were accepted.
+    filled
+        How many of the m are there, shape ``(draw,)``; fewer than m is a failure.
+    lowest
+        Lowest squared residual, which only rounding makes negative, ``(draw,)``.
+    """
+
+    items: Array
+    filled: Count[Array, " draw"]
+    lowest: Real[Array, " draw"]
+
+
+class _Lane(NamedTuple):
+    """A draw under way: directions taken, items, how many, windows used."""
+
+    basis: Real[Array, "m m"]
+    items: Array
+    filled: Count[Array, ""]
+    windows: Count[Array, ""]
+    lowest: Real[Array, ""]
+
+
+def leverage(rows: np.ndarray) -> np.ndarray:
+    """Squared lengths of orthonormal rows: the inclusion probability of every atom."""
+    return np.einsum("...ij,...ij->...i", rows, rows)
+
+
+def subset_log_prob(rows: np.ndarray) -> np.ndarray:
+    """Log-probability that the process contains given points, in any order.
+
+    Parameters
+    ----------
+    rows
+        Orthonormal rows of the points, shape ``(..., point, m)``, at most m points.
+
+    Returns
+    -------
+    Shape ``(...)``: log-determinant of the kernel of the points. With m points it is
+    the log-probability of being exactly that set; impossible sets give minus infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = np.linalg.qr(np.vander([0.0, 1.0, 2.0], 2))[0]
+    >>> pairs = rows[np.array([[0, 1], [0, 2], [1, 2]])]
+    >>> np.exp(subset_log_prob(pairs)).round(4).tolist()
+    [0.1667, 0.6667, 0.1667]
+    """
+    if rows.shape[-2] == rows.shape[-1]:
+        # The determinant of the rows keeps digits that their Gram matrix would lose.
+        return 2 * np.linalg.slogdet(rows)[1]
+    triangle = np.linalg.qr(np.swapaxes(rows, -1, -2), mode="r")
+    size = np.abs(np.diagonal(triangle, axis1=-2, axis2=-1))
+    with np.errstate(divide="ignore"):
+        return 2 * np.sum(np.log(size), axis=-1)
+
+
+def log_elementary_symmetric(
+    log_values: Real[Array, " value"], order: int
+) -> Real[Array, " orders"]:
+    """Logarithms of the elementary symmetric polynomials of orders ``0..order``.
+
+    Parameters
+    ----------
+    log_values
+        Logarithms of nonnegative numbers; minus infinity stands for zero.
+    order
+        Highest order wanted.
+
+    Returns
+    -------
+    Shape ``(order + 1,)``; orders above the number of values give minus infinity.
+
+    Notes
+    -----
+    Pure; follows the precision of its input. One pass over the values, each adding
+    itself to the next order, as logarithms so that neither 200 large eigenvalues nor
+    200 small ones leave the range of floating-point numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_values = np.log(np.array([1.0, 2.0, 3.0], dtype="float32"))
+    >>> np.exp(log_elementary_symmetric(log_values, 3)).round(3).tolist()
+    [1.0, 6.0, 11.0, 6.0]
+    """
+    log_values = jnp.asarray(log_values)
+    start = jnp.full(order + 1, -jnp.inf, log_values.dtype).at[0].set(0.0)
+
+    def include(sums: Array, value: Array) -> tuple[Array, None]:
+        return sums.at[1:].set(jnp.logaddexp(sums[1:], sums[:-1] + value)), None
+
+    return lax.scan(include, start, log_values)[0]
+
+
+def inverse_cdf(
+    cumulative: Real[Array, " atom"], uniform: Real[Array, "..."]
+) -> Count[Array, "..."]:
+    """Atoms drawn by inversion; atoms without mass, padding included, are never drawn.
+
+    ``cumulative`` need not end at one: it is taken as it is summed.
+    """
+    total = cumulative[-1]
+    place = jnp.searchsorted(
+        cumulative, uniform * total, side="right", method="scan_unrolled"
+    )
+    # A uniform next to one may round up to the total, beyond the last atom with mass.
+    return jnp.minimum(place, jnp.searchsorted(cumulative, total))
+
+
+@jax.jit
+def chain_draws(
+    rows: Real[Array, "atom m"], key: Array, numbers: Count[Array, " draw"]
+) -> Draws:
+    """Draw sets of atoms by the chain rule, all atoms' residuals in memory.
+
+    Parameters
+    ----------
+    rows
+        Orthonormal rows; rows of zeros are never chosen.
+    key
+        JAX key.
+    numbers
+        Numbers of the draws wanted.
+    """
+    whole = jnp.sum(rows**2, axis=-1)
+
+    def one(number: Array) -> Draws:
+        size = rows.shape[1]
+        uniform = random.uniform(random.fold_in(key, number), (size,), rows.dtype)
+
+        def step(carry: tuple[Array, Array, Array], u: Array) -> tuple[Any, Array]:
+            basis, residual, place = carry
+            atom = inverse_cdf(jnp.cumsum(residual), u)
+            direction = _orthogonal(basis, rows[atom])
+            residual = residual - (rows @ direction) ** 2
+            lowest = jnp.min(residual)
+            residual = jnp.maximum(residual, 0.0).at[atom].set(0.0)
+            basis = basis.at[place].set(direction)
+            return (basis, residual, place + 1), (atom, lowest)
+
+        start = (jnp.zeros((size, size), rows.dtype), whole, jnp.zeros((), int))
+        atoms, lowest = lax.scan(step, start, uniform)[1]
+        return Draws(atoms, jnp.full((), size), jnp.min(lowest))
+
+    return lax.map(one, numbers, batch_size=min(_lanes(len(rows)), len(numbers)))
+
+
+def stream_window(size: int) -> int:
+    """Proposals drawn at once: half as many again as a draw needs on average."""
+    return int(np.ceil(1.5 * size * sum(1 / k for k in range(1, size + 1))))
+
+
+@partial(jax.jit, static_argnames=("propose", "size", "window"))
+def stream_draws(
+    propose: Proposer,
+    source: Any,
+    key: Array,
+    numbers: Count[Array, " draw"],
+    *,
+    size: int,
+    window: int,
+) -> Draws:
+    """Draw sets of points by thinning windows of proposals.
+
+    Parameters
+    ----------
+    propose
+        ``propose(source, key, count)`` returns ``count`` independent points from the
+        density ``k_m / m`` and their rows of basis values scaled to unit length.
+    source
+        Arrays that ``propose`` needs.
+    key
+        JAX key.
+    numbers
+        Numbers of the draws wanted.
+    size
+        Dimension m of the space.
+    window
+        Proposals drawn at once.
+
+    Notes
+    -----
+    Costs about ``2 window m²`` operations a draw, whatever the size of the ground set.
+    Lanes are worked on in groups whose windows fit a processor's cache; those not
+    filled by their first window are gathered and continued together.
+    """
+    keys = jax.vmap(partial(random.fold_in, key))(numbers)
+    group = min(_lanes(window * size), _MOST_LANES, len(numbers))
+    share = -(-len(numbers) // 8)  # about as many as a first window leaves unfilled
+    work = partial(_use_window, propose, source, window)
+    blank = _blank(propose, source, key, size)
+    lanes = lax.map(lambda one: work(one, blank, fresh=True), keys, batch_size=group)
+
+    def unfinished(lanes: _Lane) -> Array:
+        return jnp.any((lanes.filled < size) & (lanes.windows < MOST_WINDOWS))
+
+    def go_on(lanes: _Lane) -> _Lane:
+        least = jnp.argsort(lanes.filled)[:share]
+        part = jax.tree.map(lambda field: field[least], lanes)
+        part = lax.map(lambda one: work(*one), (keys[least], part), batch_size=group)
+        return jax.tree.map(lambda whole, new: whole.at[least].set(new), lanes, part)
+
+    lanes = lax.while_loop(unfinished, go_on, lanes)
+    return Draws(lanes.items, lanes.filled, lanes.lowest)
+
+
+def _lanes(numbers: int) -> int:
+    """How many draws to work on together when each needs so many numbers."""
+    return max(_CACHE_BYTES // (8 * numbers), 1)
+
+
+def _blank(propose: Proposer, source: Any, key: Array, size: int) -> _Lane:
+    """A draw that has not begun, with room for the kind of item proposed."""
+    item, row = jax.eval_shape(partial(propose, count=1), source, key)
+    return _Lane(
+        basis=jnp.zeros((size, size), row.dtype),
+        items=jnp.zeros((size, *item.shape[1:]), item.dtype),
+        filled=jnp.zeros((), int),
+        windows=jnp.zeros((), int),
+        lowest=jnp.ones((), row.dtype),
+    )
+
+
+def _use_window(
+    propose: Proposer,
+    source: Any,
+    window: int,
+    key: Array,
+    lane: _Lane,
+    *,
+    fresh: bool = False,
+) -> _Lane:
+    """Accept what a new window of proposals offers to a draw under way."""
+    ask, thin = random.split(random.fold_in(key, lane.windows))
+    items, rows = propose(source, ask, window)
+    threshold = random.uniform(thin, (window,), rows.dtype)
+    threshold = jnp.maximum(threshold, _LEAST_RESIDUAL)
+    residual = jnp.ones(window, rows.dtype)
+    if not fresh:
+        residual = residual - jnp.sum((rows @ lane.basis.T) ** 2, axis=-1)
+
+    def step(carry: tuple[_Lane, Array], _: None) -> tuple[tuple[_Lane, Array], None]:
+        lane, residual = carry
+        fits = threshold < residual
+        first = jnp.argmax(fits)
+        found = fits[first] & (lane.filled < len(lane.basis))
+        direction = _orthogonal(lane.basis, rows[first])
+        direction = jnp.where(found, direction, 0.0)
+        residual = residual - (rows @ direction) ** 2
+        lowest = jnp.minimum(lane.lowest, jnp.min(residual))
+        residual = jnp.where(jnp.arange(window) == first, 0.0, residual)
+        # A full draw points beyond its last place, where JAX drops what is written.
+        place = jnp.where(found, lane.filled, len(lane.basis))
+        return (
+            lane._replace(
+                basis=lane.basis.at[place].set(direction),
+                items=lane.items.at[place].set(items[first]),
+                filled=lane.filled + found,
+                lowest=lowest,
+            ),
+            residual,
+        ), None
+
+    (lane, _), _ = lax.scan(step, (lane, residual), length=len(lane.basis))
+    return lane._replace(windows=lane.windows + 1)
+
+
+def _orthogonal(
+    basis: Real[Array, "m m"], row: Real[Array, " m"]
+) -> Real[Array, " m"]:
+    """Unit vector along the part of a row orthogonal to the directions taken.
+
+    Projected out twice: what rounding leaves after the first time would grow with
+    every step that follows.
+    """
+    for _ in range(2):
+        row = row - basis.T @ (basis @ row)
+    length = jnp.sqrt(jnp.sum(row**2))
+    return row / jnp.where(length > 0, length, 1.0)

@@ -7,16 +7,26 @@ _HOME = {
     "DataError": "distcausal.errors",
     "DataWarning": "distcausal.errors",
     "DesignError": "distcausal.errors",
+    "DesignPoints": "distcausal.design.points",
     "DistCausalError": "distcausal.errors",
     "DistCausalWarning": "distcausal.errors",
+    "FiniteSpace": "distcausal.design.spaces",
     "FunctionalEffect": "distcausal.rdd.functional",
+    "HyperbolicCross": "distcausal.design.indices",
+    "IID": "distcausal.design.designs",
     "IdentificationError": "distcausal.errors",
     "InferenceWarning": "distcausal.errors",
     "MultiplierBootstrap": "distcausal.rdd.bootstrap",
+    "PolynomialSpace": "distcausal.design.spaces",
+    "ProjectionDPP": "distcausal.design.designs",
     "R3DBandwidth": "distcausal.rdd.result",
     "R3DResult": "distcausal.rdd.result",
     "RandomDistributions": "distcausal.data.distributions",
+    "Tensor": "distcausal.design.indices",
     "TestTable": "distcausal.rdd.parts",
+    "TotalDegree": "distcausal.design.indices",
+    "VolumeSampling": "distcausal.design.designs",
+    "WLSResult": "distcausal.design.result",
     "cache_compilations": "distcausal._base.jaxcompat",
     "cite": "distcausal._base.citation",
     "functional_effect": "distcausal.rdd.functional",
@@ -25,8 +35,9 @@ _HOME = {
     "r3d": "distcausal.rdd.api",
     "r3d_bandwidth": "distcausal.rdd.api",
     "session_info": "distcausal._base.session",
+    "wls": "distcausal.design.fit",
 }
-_ROOMS = ("data", "datasets", "numerics", "rdd")
+_ROOMS = ("data", "datasets", "design", "numerics", "rdd")
 __version__ = "0.1.0"
 __all__ = sorted([*_HOME, "__version__", "datasets"])
 

@@ -15,6 +15,7 @@ __all__ = ["METHODS", "cite"]
 
 METHODS: dict[str, tuple[str, ...]] = {
     "r3d": ("vandijcke2025", "calonico2014", "calonico2020", "petersen2019"),
+    "wls": ("nouy2025", "cohen2017", "derezinski2022", "barthelme2023"),
 }
 
 

@@ -19,8 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from distcausal._base.typing import Array, Count, Real
+from distcausal.errors import DesignError
 
-__all__ = ["Seed", "by_unit", "host_stream", "stream"]
+__all__ = ["Seed", "by_unit", "check_seed", "host_stream", "seed_record", "stream"]
 
 Seed = int | Array
 
@@ -42,6 +43,23 @@ def host_stream(seed: Seed, stage: str) -> np.random.Generator:
         words = np.asarray(jax.random.key_data(seed)).ravel().tolist()
     entropy = np.random.SeedSequence([*words, crc32(stage.encode())])
     return np.random.Generator(np.random.Philox(entropy))
+
+
+def check_seed(seed: object) -> None:
+    """Raise `DesignError` unless the seed is a whole number or a JAX key."""
+    key = hasattr(seed, "dtype") and not isinstance(seed, np.ndarray | np.generic)
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not key and not (whole and 0 <= int(seed) < 2**63):  # type: ignore[call-overload]
+        raise DesignError(
+            f"seed {seed!r} should be a whole number from 0 to 2**63 - 1, or a JAX key."
+        )
+
+
+def seed_record(seed: Seed) -> int | list[int]:
+    """Seed as it can be written down: the number, or the words of a key."""
+    if isinstance(seed, int | np.integer):
+        return int(seed)
+    return np.asarray(jax.random.key_data(seed)).ravel().tolist()
 
 
 def by_unit(

@@ -6,13 +6,13 @@ set is the squared determinant of an orthonormal basis at its points. It is wher
 least-squares fit with the fewest points should be taken.
 
 Given the points chosen so far, the next one has density proportional to the squared
-length of its row of basis values, orthogonal to the rows chosen. Two samplers use this.
-`chain_draws` keeps that residual for all N atoms: m passes over the rows. `stream_draws`
-proposes points from the first density of the chain and thins them to the conditional
-one, at a cost that N does not enter. A proposal once refused stays refused, because
-residuals only fall, so a whole window of proposals can be drawn at once; a draw whose
-window runs out goes on from where it stands, never from the start, which would favour
-sets that are found quickly.
+length of its row of basis values, orthogonal to the rows chosen. Two samplers use it.
+`chain_draws` keeps that residual for all N atoms: m passes over the rows.
+`stream_draws` proposes points from the first density of the chain and thins them to the
+conditional one, at a cost that N does not enter. A proposal once refused stays refused,
+because residuals only fall, so a whole window of proposals can be drawn at once; a draw
+whose window runs out goes on from where it stands, never from the start, which would
+favour sets that are found quickly.
 
 Draw number k depends on the key and k alone, so blocks of any size give the same draws.
 Only directions matter to the second sampler, so its rows have unit length.
@@ -155,8 +155,8 @@ def log_elementary_symmetric(
 
 
 def inverse_cdf(
-    cumulative: Real[Array, " atom"], uniform: Real[Array, "..."]
-) -> Count[Array, "..."]:
+    cumulative: Real[Array, " atom"], uniform: Real[Array, ...]
+) -> Count[Array, ...]:
     """Atoms drawn by inversion; atoms without mass, padding included, are never drawn.
 
     ``cumulative`` need not end at one: it is taken as it is summed.
@@ -190,7 +190,7 @@ def chain_draws(
         size = rows.shape[1]
         uniform = random.uniform(random.fold_in(key, number), (size,), rows.dtype)
 
-        def step(carry: tuple[Array, Array, Array], u: Array) -> tuple[Any, Array]:
+        def step(carry: tuple[Array, Array, Array], u: Array) -> Any:
             basis, residual, place = carry
             atom = inverse_cdf(jnp.cumsum(residual), u)
             direction = _orthogonal(basis, rows[atom])
@@ -273,7 +273,7 @@ def _lanes(numbers: int) -> int:
 
 def _blank(propose: Proposer, source: Any, key: Array, size: int) -> _Lane:
     """A draw that has not begun, with room for the kind of item proposed."""
-    item, row = jax.eval_shape(partial(propose, count=1), source, key)
+    item, row = jax.eval_shape(lambda: propose(source, key, 1))
     return _Lane(
         basis=jnp.zeros((size, size), row.dtype),
         items=jnp.zeros((size, *item.shape[1:]), item.dtype),
@@ -327,9 +327,7 @@ def _use_window(
     return lane._replace(windows=lane.windows + 1)
 
 
-def _orthogonal(
-    basis: Real[Array, "m m"], row: Real[Array, " m"]
-) -> Real[Array, " m"]:
+def _orthogonal(basis: Real[Array, "m m"], row: Real[Array, " m"]) -> Real[Array, " m"]:
     """Unit vector along the part of a row orthogonal to the directions taken.
 
     Projected out twice: what rounding leaves after the first time would grow with

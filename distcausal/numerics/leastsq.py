@@ -1,8 +1,8 @@
-"""Solving small weighted least-squares problems from their moments.
+"""Solving small weighted least-squares problems, from moments or from their rows.
 
-The matrices are a few rows wide and there are few of them, so they are solved on the
-host: LAPACK through NumPy takes microseconds where compiling the same solve takes a
-tenth of a second.
+The matrices are a few rows wide, so they are solved on the host, many at a time: LAPACK
+through NumPy takes microseconds where compiling the same solve takes a tenth of a
+second.
 """
 
 from __future__ import annotations
@@ -11,7 +11,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Solution", "covariance_root", "matrix_power", "solve_moments"]
+__all__ = [
+    "LEVERAGES",
+    "RowFit",
+    "Solution",
+    "covariance_root",
+    "matrix_power",
+    "robust_variance",
+    "solve_moments",
+    "solve_rows",
+]
+
+# Power of (1 - leverage) that divides residuals, and whether HC1's factor applies.
+LEVERAGES = {
+    "hc0": (0.0, False),
+    "hc1": (0.0, True),
+    "hc2": (0.5, False),
+    "hc3": (1.0, False),
+}
+# Diagonals of a triangle miss some near dependence, singular values none: below the
+# first ratio they are looked at, below the second a direction counts as missing.
+_SUSPICIOUS, _SINGULAR = 1e-8, 1e-13
+_FULL = 1e-10  # 1 - leverage that is zero but for rounding
 
 
 class Solution(NamedTuple):
@@ -68,6 +89,92 @@ def _solve(
 ) -> np.ndarray:
     """Elimination where possible: it rounds less than multiplying by the inverse."""
     return np.linalg.solve(block, right) if regular else inner @ right
+
+
+class RowFit(NamedTuple):
+    """Least-squares fits to the rows of one or more designs.
+
+    Attributes
+    ----------
+    coef
+        Shape ``(..., column, response)``.
+    residual
+        Shape ``(..., row, response)``.
+    leverage
+        Diagonal of the projection, shape ``(..., row)``.
+    spread
+        Coefficients as combinations of the responses, shape ``(..., column, row)``.
+    rank
+        Shape ``(...)``.
+    """
+
+    coef: np.ndarray
+    residual: np.ndarray
+    leverage: np.ndarray
+    spread: np.ndarray
+    rank: np.ndarray
+
+
+def solve_rows(design: np.ndarray, response: np.ndarray) -> RowFit:
+    """Fit responses by the columns of one or more designs, through orthogonal factors.
+
+    Parameters
+    ----------
+    design
+        Shape ``(..., row, column)``, at least as many rows as columns.
+    response
+        Shape ``(..., row, response)``.
+
+    Returns
+    -------
+    RowFit
+        Where the columns are dependent, the fit with the shortest coefficients.
+    """
+    orthogonal, upper = np.linalg.qr(design)
+    rank = np.full(design.shape[:-2], design.shape[-1])
+    size = np.abs(np.diagonal(upper, axis1=-2, axis2=-1))
+    doubtful = size.min(axis=-1) <= _SUSPICIOUS * size.max(axis=-1)
+    upper = np.where(doubtful[..., None, None], np.eye(upper.shape[-1]), upper)
+    spread = np.linalg.solve(upper, np.swapaxes(orthogonal, -1, -2))
+    if doubtful.any():
+        left, singular, right = np.linalg.svd(design[doubtful], full_matrices=False)
+        kept = singular > _SINGULAR * singular[..., :1]
+        reciprocal = np.where(kept, 1 / np.where(kept, singular, 1), 0)
+        turned = np.swapaxes(right, -1, -2) * reciprocal[..., None, :]
+        spread[doubtful] = turned @ np.swapaxes(left, -1, -2)
+        orthogonal[doubtful] = left * kept[..., None, :]
+        rank[doubtful] = kept.sum(axis=-1)
+    coef = spread @ response
+    return RowFit(
+        coef=coef,
+        residual=response - design @ coef,
+        leverage=np.sum(orthogonal**2, axis=-1),
+        spread=spread,
+        rank=rank,
+    )
+
+
+def robust_variance(fit: RowFit, leverage: str) -> np.ndarray:
+    """Heteroscedasticity-robust variances of coefficients, ``(..., column, response)``.
+
+    ``leverage`` is a key of `LEVERAGES`. A row that is fitted whatever its response
+    says nothing about its error: coefficients that use such a row get NaN, except
+    where residuals are not enlarged.
+    """
+    power, small_sample = LEVERAGES[leverage]
+    rest = 1 - fit.leverage
+    full = rest <= _FULL
+    enlarged = fit.residual / np.where(full, 1.0, rest**power)[..., None]
+    variance = fit.spread**2 @ enlarged**2
+    if small_sample:
+        rows, columns = fit.spread.shape[-1], fit.spread.shape[-2]
+        variance *= rows / (rows - columns)
+    if power:
+        reach = np.abs(fit.spread)
+        used = reach > _FULL * reach.max(axis=-1, keepdims=True)
+        unknown = (used & full[..., None, :]).any(axis=-1)
+        variance = np.where(unknown[..., None], np.nan, variance)
+    return variance
 
 
 def matrix_power(matrix: np.ndarray, power: float, *, least: float = 0.0) -> np.ndarray:

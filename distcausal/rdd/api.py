@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distcausal._base.keys import check_seed
 from distcausal._base.precision import double
 from distcausal._base.progress import steps
 from distcausal.rdd.bootstrap import JumpDraws, MultiplierBootstrap
 from distcausal.rdd.check import (
     check_fits,
     check_jump,
-    check_seed,
 )
 from distcausal.rdd.core import effective_units
 from distcausal.rdd.estimate import Curves, curves_at_cutoff, fit_both, joint_error

@@ -14,17 +14,11 @@ import numpy as np
 from distcausal._base.fit import Record
 from distcausal.errors import DesignError, check_choice
 from distcausal.numerics.band import largest, order_statistic, scaled
+from distcausal.numerics.leastsq import LEVERAGES
 from distcausal.rdd.core import ErrorRule
 
-__all__ = ["LEVERAGES", "JumpDraws", "MultiplierBootstrap"]
+__all__ = ["JumpDraws", "MultiplierBootstrap"]
 
-# Power of (1 - leverage) that divides residuals, and whether HC1's factor applies.
-LEVERAGES = {
-    "hc0": (0.0, False),
-    "hc1": (0.0, True),
-    "hc2": (0.5, False),
-    "hc3": (1.0, False),
-}
 FEWEST_DRAWS = 19
 MULTIPLIER_NAMES = ("normal", "rademacher", "mammen")
 

@@ -33,7 +33,6 @@ __all__ = [
     "check_fits",
     "check_jump",
     "check_orders",
-    "check_seed",
     "numbers",
     "read_design",
     "read_levels",
@@ -135,16 +134,6 @@ def check_data(data: object) -> None:
         raise DesignError(
             f"data should be a RandomDistributions; got {type(data).__name__}. Make "
             "one with RandomDistributions.from_frame, from_samples or from_quantiles."
-        )
-
-
-def check_seed(seed: object) -> None:
-    """Whole number or JAX key."""
-    key = hasattr(seed, "dtype") and not isinstance(seed, np.ndarray | np.generic)
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not key and not (whole and 0 <= int(seed) < 2**63):  # type: ignore[call-overload]
-        raise DesignError(
-            f"seed {seed!r} should be a whole number from 0 to 2**63 - 1, or a JAX key."
         )
 
 

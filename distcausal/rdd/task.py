@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from distcausal._base.keys import seed_record
 from distcausal._base.precision import frozen
 from distcausal.errors import DesignError, check_choice
 from distcausal.numerics.bandwidth import Selector
@@ -284,22 +285,13 @@ def inference_settings(asked: MultiplierBootstrap, seed: Seed) -> dict[str, Any]
         "studentise": asked.studentise,
         "leverage": asked.leverage,
         "influence": asked.influence,
-        "seed": _seed_record(seed),
+        "seed": seed_record(seed),
         "versions": {
             "distcausal": __version__,
             "jax": jax.__version__,
             "numpy": np.__version__,
         },
     }
-
-
-def _seed_record(seed: Seed) -> int | list[int]:
-    """Seed as it can be written down: the number, or the words of a key."""
-    if isinstance(seed, int | np.integer):
-        return int(seed)
-    import jax
-
-    return np.asarray(jax.random.key_data(seed)).ravel().tolist()
 
 
 def _name(role: object) -> object:

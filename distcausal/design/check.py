@@ -1,0 +1,128 @@
+"""What must be true of the numbers a design is given, said in the user's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from distcausal.errors import DataError, DesignError, listing
+
+__all__ = ["features_and_mass", "responses", "whole_number"]
+
+
+def features_and_mass(
+    features: Any, mass: Any
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Float64 features, masses that sum to one, and names of the features.
+
+    Raises
+    ------
+    DataError
+        If either breaks a rule; the message names rows or columns.
+    """
+    columns = _numbers("features", features)
+    if columns.ndim != 2 or 0 in columns.shape:
+        raise DataError(
+            "features should be a matrix with one row per point and one column per "
+            f"feature; got shape {columns.shape}."
+        )
+    given = getattr(features, "columns", None)
+    names = (
+        tuple(f"column {place}" for place in range(columns.shape[1]))
+        if given is None
+        else tuple(str(name) for name in given)
+    )
+    broken = ~np.isfinite(columns)
+    if broken.any():
+        rows, places = np.nonzero(broken)
+        raise DataError(
+            f"features should be finite; {len(rows)} are missing or infinite, in "
+            f"{listing(dict.fromkeys(names[place] for place in places))}, first in row "
+            f"{rows[0]}. Remove or fill them."
+        )
+    return columns, _probabilities(mass, columns.shape), names
+
+
+def _probabilities(mass: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Masses divided by their sum."""
+    points, functions = shape
+    weight = np.ones(points) if mass is None else _numbers("mass", mass)
+    if weight.shape != (points,):
+        raise DataError(
+            f"mass should have one entry for each of the {points} points; got shape "
+            f"{weight.shape}."
+        )
+    wrong = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+    if wrong.size:
+        raise DataError(
+            f"mass should be finite and not negative; {wrong.size} of {points} are "
+            f"not (points {listing(wrong.tolist())})."
+        )
+    positive = int(np.count_nonzero(weight))
+    if positive == 0:
+        raise DataError("mass should be positive somewhere; all of it is zero.")
+    if positive < functions:
+        raise DataError(
+            f"a space of {functions} features needs at least {functions} points with "
+            f"mass; there are {positive}. Remove features or add points."
+        )
+    # Dividing by the largest first keeps sums of huge masses finite.
+    weight = weight / weight.max()
+    return weight / weight.sum()
+
+
+def responses(y: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Values at the points, shape ``(*shape, response)``.
+
+    Raises
+    ------
+    DataError
+        If the shape does not fit the points, or a value is missing or infinite.
+    """
+    values = _numbers("y", y)
+    leading = values.shape[: len(shape)]
+    if leading != shape or values.ndim not in (len(shape), len(shape) + 1):
+        wanted = ", ".join(map(str, shape))
+        raise DataError(
+            f"y should have shape ({wanted}), one value for each point, or "
+            f"({wanted}, q) for q values each; got {values.shape}."
+        )
+    if values.ndim == len(shape):
+        values = values[..., None]
+    broken = ~np.isfinite(values).all(axis=-1)
+    if broken.any():
+        places = [
+            str(place[0] if len(place) == 1 else tuple(place))
+            for place in np.argwhere(broken).tolist()
+        ]
+        raise DataError(
+            f"y should be finite; it is missing or infinite at {len(places)} of "
+            f"{broken.size} points ({listing(places)}). Dropping points would change "
+            "the law of the design: repair the evaluations, or draw another design."
+        )
+    return values
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Return an integer of at least ``least``.
+
+    Raises
+    ------
+    DesignError
+        If it is none.
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise DesignError(
+            f"{name} {value!r} should be a whole number, {least} or more."
+        )
+    return int(value)
+
+
+def _numbers(name: str, given: Any) -> np.ndarray:
+    """Float64 array, or an error that says what came instead."""
+    try:
+        return np.array(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} should be numbers: {error}.") from error

@@ -20,6 +20,7 @@ Only directions matter to the second sampler, so its rows have unit length.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -49,7 +50,7 @@ MOST_WINDOWS = 10_000
 # already chosen. The largest change to any probability is of the same size.
 _LEAST_RESIDUAL = 1e-13
 _CACHE_BYTES = 4 * 2**20  # windows of the draws worked on together should fit
-_MOST_LANES = 64
+_MOST_LANES = 256
 
 
 class Draws(NamedTuple):
@@ -204,12 +205,12 @@ def chain_draws(
         atoms, lowest = lax.scan(step, start, uniform)[1]
         return Draws(atoms, jnp.full((), size), jnp.min(lowest))
 
-    return lax.map(one, numbers, batch_size=min(_lanes(len(rows)), len(numbers)))
+    return lax.map(one, numbers, batch_size=_group(len(numbers), len(rows)))
 
 
 def stream_window(size: int) -> int:
-    """Proposals drawn at once: half as many again as a draw needs on average."""
-    return int(np.ceil(1.5 * size * sum(1 / k for k in range(1, size + 1))))
+    """Proposals drawn at once: a quarter more than a draw needs on average."""
+    return int(np.ceil(1.25 * size * sum(1 / k for k in range(1, size + 1))))
 
 
 @partial(jax.jit, static_argnames=("propose", "size", "window"))
@@ -247,8 +248,9 @@ def stream_draws(
     filled by their first window are gathered and continued together.
     """
     keys = jax.vmap(partial(random.fold_in, key))(numbers)
-    group = min(_lanes(window * size), _MOST_LANES, len(numbers))
-    share = -(-len(numbers) // 8)  # about as many as a first window leaves unfilled
+    group = _group(len(numbers), window * size)
+    # About as many at a time as a first window leaves unfilled.
+    share = group * -(-len(numbers) // (8 * group))
     work = partial(_use_window, propose, source, window)
     blank = _blank(propose, source, key, size)
     lanes = lax.map(lambda one: work(one, blank, fresh=True), keys, batch_size=group)
@@ -266,9 +268,13 @@ def stream_draws(
     return Draws(lanes.items, lanes.filled, lanes.lowest)
 
 
-def _lanes(numbers: int) -> int:
-    """How many draws to work on together when each needs so many numbers."""
-    return max(_CACHE_BYTES // (8 * numbers), 1)
+def _group(draws: int, numbers: int) -> int:
+    """How many draws to work on together when each needs so many numbers.
+
+    A power of two that divides the draws: a group left over would compile on its own.
+    """
+    most = min(max(_CACHE_BYTES // (8 * numbers), 1), _MOST_LANES)
+    return math.gcd(draws, 1 << (most.bit_length() - 1))
 
 
 def _blank(propose: Proposer, source: Any, key: Array, size: int) -> _Lane:

@@ -23,6 +23,7 @@ _HOME = {
     "R3DResult": "distcausal.rdd.result",
     "RandomDistributions": "distcausal.data.distributions",
     "Tensor": "distcausal.design.indices",
+    "RepeatedDPP": "distcausal.design.designs",
     "TestTable": "distcausal.rdd.parts",
     "TotalDegree": "distcausal.design.indices",
     "VolumeSampling": "distcausal.design.designs",

@@ -19,6 +19,7 @@ _MOST_ROWS = 25
 _LAWS = {
     "iid": "independent points",
     "projection": "projection process",
+    "repeated": "repeated projection process",
     "volume": "volume sampling",
 }
 
@@ -123,7 +124,7 @@ def _promise_pairs(fit: WLSResult) -> Pairs:
 
 def _notes(fit: WLSResult) -> tuple[str, ...]:
     notes = []
-    if fit.law != "iid":
+    if fit.certificate.expected_factor is not None:
         notes.append(
             "The coefficients are unbiased for those of the best approximation."
         )

@@ -13,6 +13,7 @@ import numpy as np
 
 from distcausal._base.fit import Record
 from distcausal._base.precision import double
+from distcausal._base.shapes import pad_rows, size_class
 from distcausal.errors import DataError
 from distcausal.numerics.orthopoly import tensor_values
 
@@ -95,7 +96,8 @@ class PolynomialBasis(Record):
                 f"points should lie in [-1, 1]; {outside.size} of {len(points)} do "
                 f"not, the first in row {outside[0]}. Rescale the variables."
             )
-        return self.values(points)
+        padded = pad_rows(points, size_class(len(points)))
+        return self.values(padded)[: len(points)]
 
     def values(self, points: np.ndarray) -> np.ndarray:
         """Orthonormal functions at points known to be right, ``(..., point, m)``."""

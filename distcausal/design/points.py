@@ -39,7 +39,7 @@ class DesignPoints(Record):
     basis
         Evaluates the functions elsewhere.
     law
-        ``"iid"``, ``"projection"`` or ``"volume"``.
+        ``"iid"``, ``"projection"``, ``"repeated"`` or ``"volume"``.
     tries
         How many designs were drawn to get this one.
     settings

@@ -86,7 +86,7 @@ class WLSResult(Result):
     n_points
         Points in one design.
     law
-        ``"iid"``, ``"projection"`` or ``"volume"``.
+        ``"iid"``, ``"projection"``, ``"repeated"`` or ``"volume"``.
     draws
         Number of designs fitted; None for a single one.
     responses

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import jax
 import numpy as np
 import pytest
 
 import distcausal as dc
 from distcausal._base.shapes import size_class
+from tests.compilations import COMPILED, TRACED, counting
 from tests.rdd.designs import make
 
 SIZES = (100, 121, 128)  # one size class
-COMPILED = "/jax/core/compile/backend_compile_duration"
-TRACED = "/jax/core/compile/jaxpr_trace_duration"
 
 pytestmark = pytest.mark.filterwarnings("ignore::distcausal.errors.DistCausalWarning")
-
-
-@contextmanager
-def counting(*events: str) -> Iterator[list[str]]:
-    """Names of the listed JAX events that happen inside the block."""
-    seen: list[str] = []
-    active = [True]
-
-    def listen(event: str, duration: float, **_: object) -> None:
-        if active[0] and event in events:
-            seen.append(event)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
-        yield seen
-    finally:
-        active[0] = False  # listeners cannot be removed one by one
 
 
 def analyse(units, seed, **options):

@@ -89,7 +89,7 @@ class Design:
         Raises
         ------
         ConvergenceError
-            If rounding spoils the sampler, which orthonormal functions prevent.
+            If rounding spoils the sampler.
         """
         items = self._drawn(1, seed)[0]
         return self._described(items, {"seed": seed_record(seed)})
@@ -135,8 +135,8 @@ class Design:
         if filled < self.space.size or lowest < -_ROUNDING * self.space.size:
             raise ConvergenceError(
                 f"a draw stopped after {filled} of {self.space.size} points with a "
-                f"squared residual of {lowest:.1e}: the functions of the space are not "
-                "orthonormal to rounding. Rescale the features."
+                f"squared residual of {lowest:.1e}: rounding has spoilt the functions "
+                "of the space. Use fewer of them, or some farther from dependent."
             )
         return np.asarray(found.items)
 

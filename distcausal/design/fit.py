@@ -106,7 +106,7 @@ def wls(points: DesignPoints, y: Any, *, leverage: str = "hc3") -> WLSResult:
         coef=shaped(rows.coef),
         coef_features=shaped(points.basis.to_features(rows.coef)),
         std_error=None if variance is None else shaped(np.sqrt(variance)),
-        residual_error_sq=shaped(_error_sq(rows, points))[()]
+        residual_error_sq=_plain(shaped(_error_sq(rows, points)))
         if spare and points.law == "volume"
         else None,
         leverage=rows.leverage,
@@ -126,6 +126,11 @@ def _error_sq(rows: RowFit, points: DesignPoints) -> np.ndarray:
     return np.sum(rows.residual**2, axis=-2) / spare
 
 
+def _plain(values: np.ndarray | np.floating) -> float | np.ndarray:
+    """Array, or the number that is all it holds."""
+    return values if isinstance(values, np.ndarray) and values.ndim else float(values)
+
+
 def _certificate(points: DesignPoints) -> Certificate:
     """What the drawn points promise, before any value is known."""
     spectrum = points.gram_eigenvalues
@@ -134,10 +139,10 @@ def _certificate(points: DesignPoints) -> Certificate:
         reach = np.sqrt(np.mean(points.weights, axis=-1) / low)
         condition = high / low
     return Certificate(
-        gram_min=low[()],
-        gram_max=high[()],
-        condition=condition[()],
-        uniform_factor=(1 + reach)[()],
+        gram_min=_plain(low),
+        gram_max=_plain(high),
+        condition=_plain(condition),
+        uniform_factor=_plain(1 + reach),
         expected_factor=points.size + 1.0 if points.law in UNBIASED else None,
     )
 

@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 import jax
 import numpy as np
 
-__all__ = ["double", "frozen"]
+__all__ = ["double", "frozen", "resident"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +36,16 @@ def double(core: Callable[P, T]) -> Callable[P, T]:
             return jax.tree.map(frozen, core(*args, **options))
 
     return run
+
+
+def resident(array: np.ndarray) -> jax.Array:
+    """Float64 copy that stays with JAX, to be handed to functions run by `double`.
+
+    For arrays large enough that copying them at every call would take longer than the
+    call.
+    """
+    with jax.enable_x64(True):
+        return jax.device_put(np.asarray(array, dtype=float))
 
 
 def frozen(leaf: Any) -> Any:

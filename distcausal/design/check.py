@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from distcausal.errors import DataError, DesignError, listing
+from distcausal.errors import DataError, DesignError, check_choice, listing
 
-__all__ = ["features_and_mass", "responses", "whole_number"]
+__all__ = [
+    "Weight",
+    "features_and_mass",
+    "optimal_share",
+    "responses",
+    "whole_number",
+]
+
+Weight = Literal["christoffel", "one"] | float
+_SHARES: dict[object, float] = {"christoffel": 1.0, "one": 0.0}
 
 
 def features_and_mass(
@@ -118,6 +127,28 @@ def whole_number(name: str, value: Any, least: int) -> int:
             f"{name} {value!r} should be a whole number, {least} or more."
         )
     return int(value)
+
+
+def optimal_share(weight: object) -> float:
+    """Share of the optimal density that a weight stands for.
+
+    Raises
+    ------
+    DesignError
+        If it is neither a name nor a number from 0 to 1.
+    """
+    if isinstance(weight, str):
+        check_choice("weight", weight, tuple(_SHARES))
+        return _SHARES[weight]
+    number = isinstance(weight, int | float | np.number) and not isinstance(
+        weight, bool
+    )
+    if not number or not 0 <= float(weight) <= 1:  # type: ignore[arg-type]
+        raise DesignError(
+            f"weight {weight!r} should be 'christoffel', 'one', or a number from 0 to "
+            "1, the share of the optimal density: then 1/w integrates to one."
+        )
+    return float(weight)  # type: ignore[arg-type]
 
 
 def _numbers(name: str, given: Any) -> np.ndarray:

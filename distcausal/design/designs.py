@@ -12,36 +12,25 @@ same whether it is drawn alone or among many.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import random
 
 from distcausal._base.keys import Seed, check_seed, seed_record, stream
 from distcausal._base.precision import double
 from distcausal._base.session import versions
 from distcausal._base.shapes import size_class
-from distcausal._base.typing import Array, Count
-from distcausal.design.check import whole_number
+from distcausal._base.typing import Array
+from distcausal.design.check import Weight, optimal_share, whole_number
 from distcausal.design.points import DesignPoints
-from distcausal.design.spaces import Draw, FiniteSpace, Space
+from distcausal.design.sampling import Sampler, determinantal, independent, shuffled
+from distcausal.design.spaces import FiniteSpace, Space
 from distcausal.errors import ConvergenceError, DesignError, check_choice
-from distcausal.numerics.determinant import (
-    Draws,
-    chain_draws,
-    stream_draws,
-    stream_window,
-    subset_log_prob,
-)
+from distcausal.numerics.determinant import subset_log_prob
 
 __all__ = ["IID", "Design", "ProjectionDPP", "RepeatedDPP", "VolumeSampling"]
 
-Weight = Literal["christoffel", "one"] | float
-Sampler = Literal["auto", "chain", "stream"]
-_SHARES: dict[object, float] = {"christoffel": 1.0, "one": 0.0}
 # What rounding may leave of a squared length that is zero, per function.
 _ROUNDING = 1e-12
 
@@ -132,7 +121,7 @@ class Design:
 
         found = double(make)()
         lowest, filled = np.min(found.lowest), np.min(found.filled)
-        if filled < self.space.size or lowest < -_ROUNDING * self.space.size:
+        if filled < self.space.size or not lowest >= -_ROUNDING * self.space.size:
             raise ConvergenceError(
                 f"a draw stopped after {filled} of {self.space.size} points with a "
                 f"squared residual of {lowest:.1e}: rounding has spoilt the functions "
@@ -206,7 +195,7 @@ class IID(Design):
     def __post_init__(self) -> None:
         """Check size and weight once, where they are written."""
         _check_size(self.size, self.space)
-        _share(self.weight)
+        optimal_share(self.weight)
 
     @property
     def n_points(self) -> int:
@@ -216,13 +205,13 @@ class IID(Design):
     @property
     def share(self) -> float:
         """Share of the optimal density in the sampling measure."""
-        return _share(self.weight)
+        return optimal_share(self.weight)
 
     def _arguments(self) -> dict[str, Any]:
         return {"size": self.n_points, "weight": self.weight}
 
     def _make(self, key: Array, numbers: Array) -> _Points:
-        items = _independent(self, key, numbers, self.n_points)
+        items = independent(self.space, self.share, key, numbers, self.n_points)
         whole = jnp.full(len(numbers), self.space.size)
         return _Points(items, whole, jnp.zeros(len(numbers)))
 
@@ -323,7 +312,7 @@ class ProjectionDPP(Design):
         return {"sampler": self.sampler}
 
     def _make(self, key: Array, numbers: Array) -> _Points:
-        return _Points(*_determinantal(self.space, self.sampler, key, numbers))
+        return _Points(*determinantal(self.space, self.sampler, key, numbers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -385,7 +374,7 @@ class RepeatedDPP(Design):
 
     def _make(self, key: Array, numbers: Array) -> _Points:
         each = jnp.arange(len(numbers) * self.repeats)
-        sets = _determinantal(self.space, self.sampler, key, each)
+        sets = determinantal(self.space, self.sampler, key, each)
         shape = (len(numbers), self.n_points, *sets.items.shape[2:])
         return _Points(sets.items.reshape(shape), sets.filled, sets.lowest)
 
@@ -443,7 +432,7 @@ class VolumeSampling(Design):
     def __post_init__(self) -> None:
         """Check the arguments once, where they are written."""
         _check_size(self.size, self.space)
-        _share(self.weight)
+        optimal_share(self.weight)
         _check_sampler(self.sampler, self.space)
 
     @property
@@ -454,7 +443,7 @@ class VolumeSampling(Design):
     @property
     def share(self) -> float:
         """Share of the optimal density in the sampling measure."""
-        return _share(self.weight)
+        return optimal_share(self.weight)
 
     def _arguments(self) -> dict[str, Any]:
         return {
@@ -464,61 +453,13 @@ class VolumeSampling(Design):
         }
 
     def _make(self, key: Array, numbers: Array) -> _Points:
-        first = _determinantal(self.space, self.sampler, key, numbers)
+        first = determinantal(self.space, self.sampler, key, numbers)
         more = self.n_points - self.space.size
         if more == 0:
             return _Points(*first)
-        others = _independent(self, key, numbers, more)
-        items = _shuffled(stream(key, "order"), numbers, first.items, others)
+        others = independent(self.space, self.share, key, numbers, more)
+        items = shuffled(stream(key, "order"), numbers, first.items, others)
         return _Points(items, first.filled, first.lowest)
-
-
-def _determinantal(space: Space, sampler: Sampler, key: Array, numbers: Array) -> Draws:
-    """Draw the projection process by the sampler named, or by the cheaper one."""
-    own, window = stream(key, "determinantal"), stream_window(space.size)
-    small = isinstance(space, FiniteSpace) and len(space.rows) <= window
-    if sampler == "chain" or (sampler == "auto" and small):
-        return chain_draws(space.rows, own, numbers)  # type: ignore[union-attr]
-    return stream_draws(
-        space.propose,
-        space.source(1.0),
-        own,
-        numbers,
-        size=space.size,
-        window=window,
-    )
-
-
-def _independent(design: Design, key: Array, numbers: Array, count: int) -> Array:
-    """Draw independent points of a design, ``(draw, count, ...)``."""
-    space = design.space
-    return _independent_draws(
-        space.draw,
-        space.source(design.share),
-        stream(key, "independent"),
-        numbers,
-        count=count,
-    )
-
-
-@partial(jax.jit, static_argnames=("draw", "count"))
-def _independent_draws(
-    draw: Draw, source: Any, key: Array, numbers: Count[Array, " draw"], *, count: int
-) -> Array:
-    return jax.vmap(lambda number: draw(source, random.fold_in(key, number), count))(
-        numbers
-    )
-
-
-@jax.jit
-def _shuffled(
-    key: Array, numbers: Count[Array, " draw"], first: Array, others: Array
-) -> Array:
-    """Both kinds of points of every draw in one random order."""
-    together = jnp.concatenate([first, others], axis=1)
-    return jax.vmap(
-        lambda number, items: random.permutation(random.fold_in(key, number), items)
-    )(numbers, together)
 
 
 def _check_size(size: object, space: Space) -> None:
@@ -538,25 +479,3 @@ def _check_sampler(sampler: object, space: Space) -> None:
             f"sampler 'chain' visits every point and needs a FiniteSpace, not {space}. "
             "Use 'stream' or 'auto'."
         )
-
-
-def _share(weight: object) -> float:
-    """Share of the optimal density that a weight stands for.
-
-    Raises
-    ------
-    DesignError
-        If it is neither a name nor a number from 0 to 1.
-    """
-    if isinstance(weight, str):
-        check_choice("weight", weight, tuple(_SHARES))
-        return _SHARES[weight]
-    number = isinstance(weight, int | float | np.number) and not isinstance(
-        weight, bool
-    )
-    if not number or not 0 <= float(weight) <= 1:  # type: ignore[arg-type]
-        raise DesignError(
-            f"weight {weight!r} should be 'christoffel', 'one', or a number from 0 to "
-            "1, the share of the optimal density: then 1/w integrates to one."
-        )
-    return float(weight)  # type: ignore[arg-type]

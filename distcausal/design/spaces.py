@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import random
 
+from distcausal._base.precision import resident
 from distcausal._base.shapes import pad_rows, size_class
 from distcausal._base.typing import Array
 from distcausal.design.basis import LinearBasis, PolynomialBasis
@@ -89,12 +90,13 @@ class FiniteSpace:
         frame = orthonormal_frame(columns, weight)
         if frame.dependent:
             _refuse_dependent(frame.dependent, names)
-        rows = pad_rows(frame.rows, size_class(len(columns)))
-        for array in (weight, rows):
-            array.flags.writeable = False
+        held = resident(pad_rows(frame.rows, size_class(len(columns))))
+        weight.flags.writeable = False
         object.__setattr__(self, "basis", LinearBasis(upper=frame.upper, names=names))
         object.__setattr__(self, "mass", weight)
-        object.__setattr__(self, "rows", rows)
+        # A view where JAX computes on the processor: one copy serves both.
+        object.__setattr__(self, "rows", np.asarray(held))
+        vars(self)["_device_rows"] = held
 
     def __repr__(self) -> str:
         return f"FiniteSpace({self.size} features on {len(self.mass)} points)"
@@ -123,8 +125,24 @@ class FiniteSpace:
 
     def source(self, share: float) -> Any:
         """Arrays for draws from ``share k_m / m + 1 - share``, padded."""
-        density = share * self.leverage / self.size + (1 - share) * self.mass
-        return self.rows, np.cumsum(pad_rows(density, len(self.rows)))
+        if share not in self._prepared:
+            density = share * self.leverage / self.size + (1 - share) * self.mass
+            total = np.cumsum(pad_rows(density, len(self.rows)))
+            self._prepared[share] = resident(total)
+        return self._device_rows, self._prepared[share]
+
+    @cached_property
+    def _prepared(self) -> dict[float, Array]:
+        """Cumulative densities already asked for."""
+        return {}
+
+    @cached_property
+    def _device_rows(self) -> Array:
+        return resident(self.rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is stored: arrays that JAX holds are made again when needed."""
+        return {"basis": self.basis, "mass": self.mass, "rows": self.rows}
 
     def values(self, atoms: np.ndarray) -> np.ndarray:
         """Orthonormal functions at atoms, shape ``(..., point, m)``."""

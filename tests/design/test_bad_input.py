@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
 import distcausal as dc
+from distcausal.design import sampling
+from distcausal.numerics.determinant import Draws
 
 X = np.vander(np.linspace(-1, 1, 8), 3)
 SPACE = dc.FiniteSpace(X)
@@ -165,3 +168,13 @@ def test_a_value_fitted_whatever_it_is_has_no_standard_error():
     fit = dc.wls(points, y)
     assert np.isnan(fit.std_error).tolist() == [True, False]
     assert np.isfinite(dc.wls(points, y, leverage="hc0").std_error).all()
+
+
+@pytest.mark.parametrize(("filled", "lowest"), [(2, 0.0), (3, -1e-6), (3, np.nan)])
+def test_a_draw_that_rounding_spoilt_is_not_returned(monkeypatch, filled, lowest):
+    def spoilt(*_, **__):
+        return Draws(jnp.zeros((1, 3), int), jnp.array([filled]), jnp.array([lowest]))
+
+    monkeypatch.setattr(sampling, "chain_draws", spoilt)
+    with pytest.raises(dc.ConvergenceError, match=rf"{filled} of 3.*Use fewer"):
+        dc.ProjectionDPP(SPACE, sampler="chain").sample()

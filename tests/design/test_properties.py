@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import combinations
 
 import numpy as np
@@ -146,3 +147,12 @@ def test_polynomial_and_finite_spaces_agree_on_a_gauss_grid():
     finite = dc.FiniteSpace(np.vander(nodes, 4, increasing=True), mass)
     kernel = np.sum(space.values(nodes[:, None]) ** 2, axis=1)
     assert_allclose(finite.leverage, mass / 2 * kernel, rtol=1e-12)
+
+
+def test_a_stored_space_draws_the_same_points():
+    features = np.random.default_rng(0).normal(size=(30, 3))
+    space = dc.FiniteSpace(features)
+    again = pickle.loads(pickle.dumps(space))
+    first = dc.VolumeSampling(space, 5).sample(seed=1)
+    assert dc.VolumeSampling(again, 5).sample(seed=1) == first
+    assert not space.rows.flags.writeable

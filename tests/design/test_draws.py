@@ -197,10 +197,8 @@ def test_a_projection_draw_never_repeats_a_point(points):
 def test_draws_do_not_depend_on_how_many_are_drawn_together(sampler):
     space = dc.FiniteSpace(np.random.default_rng(0).normal(size=(60, 4)))
     for design in (
-        dc.ProjectionDPP(space, sampler=sampler),
         dc.VolumeSampling(space, 7, sampler=sampler),
         dc.RepeatedDPP(space, 2, sampler=sampler),
-        dc.IID(space, 6),
     ):
         many = design.sample_many(300, seed=4).index
         assert_array_equal(design.sample_many(17, seed=4).index, many[:17])

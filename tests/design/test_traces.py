@@ -22,16 +22,19 @@ def polynomial(points: int) -> dc.PolynomialSpace:
     return dc.PolynomialSpace(dim=2, index=dc.TotalDegree(2))
 
 
-@pytest.mark.parametrize("space", [finite, polynomial])
+def mixed(space: dc.FiniteSpace | dc.PolynomialSpace) -> dc.VolumeSampling:
+    return dc.VolumeSampling(space, 9, weight=0.5)
+
+
 @pytest.mark.parametrize(
-    "design",
+    ("space", "design"),
     [
-        dc.ProjectionDPP,
-        lambda space: dc.VolumeSampling(space, 9, weight=0.5),
-        lambda space: dc.RepeatedDPP(space, 2),
-        lambda space: dc.IID(space, 12),
+        (finite, dc.ProjectionDPP),
+        (finite, mixed),
+        (finite, lambda space: dc.RepeatedDPP(space, 2)),
+        (polynomial, mixed),
     ],
-    ids=["projection", "volume", "repeated", "iid"],
+    ids=["projection", "volume", "repeated", "polynomials"],
 )
 def test_a_second_draw_of_the_same_class_compiles_nothing(space, design):
     assert len({size_class(points) for points in POINTS}) == 1

@@ -185,8 +185,8 @@ def _r3d(options: argparse.Namespace) -> tuple[str, ...]:
     from distcausal.numerics.band import check_confidence
 
     check_confidence(options.confidence)
-    folder = _folder(options.out)
     data = _read_data(options)
+    folder = _folder(options.out)
     from distcausal.rdd.api import r3d
     from distcausal.rdd.bootstrap import MultiplierBootstrap
 

@@ -192,7 +192,9 @@ def test_an_unreadable_file_is_named(
     name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "units.xlsx").touch()
-    assert main(["r3d", str(tmp_path / name), *COLUMNS]) == 2
+    out = tmp_path / "out"
+    assert main(["r3d", str(tmp_path / name), *COLUMNS, "--out", str(out)]) == 2
+    assert not out.exists()
     error = capsys.readouterr().err
     assert message in error
     assert name in error

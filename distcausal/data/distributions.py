@@ -191,7 +191,17 @@ class RandomDistributions(Constructors, ABC):
         Returns
         -------
         Shape ``(unit, size)``.
+
+        Raises
+        ------
+        DataError
+            If ``size`` is not a positive whole number.
         """
+        whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
+        if not whole or size < 1:
+            raise DataError(
+                f"size {size!r} should be a positive whole number of draws."
+            )
         # JAX is loaded only by those who draw.
         import jax
 

@@ -187,7 +187,8 @@ def with_limit_weights(fit: SideFit, density: float) -> SideFit:
     size = fit.order + 1
     limit = np.linalg.solve(fit.kernel.gram(fit.order), at_zero(fit.order))
     row = np.zeros_like(fit.row)
-    row[..., :size] = limit / (len(fit.sample) * density * fit.bandwidth[..., None])
+    mass = fit.sample.counted.size * density
+    row[..., :size] = limit / (mass * fit.bandwidth[..., None])
     return replace(fit, row=row)
 
 

@@ -146,8 +146,9 @@ def _by_unit(
                 for fit, block, factor in zip(fits, blocks, scale, strict=True)
             ]
         )
-        own = side[:, None] == np.arange(2)
-        covariance.append([rows[part].T @ rows[part] for part in own.T])
+        # One array times its own transpose is half the work of a general product.
+        sides = [rows[side == 0], rows[side == 1]]
+        covariance.append([own.T @ own for own in sides])
         if not settings.gaussian:
             sums.append(
                 [

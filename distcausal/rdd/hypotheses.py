@@ -22,6 +22,7 @@ from distcausal.numerics.band import (
     scaled,
 )
 from distcausal.numerics.monotone import cell_widths
+from distcausal.rdd.check import check_fit
 from distcausal.rdd.error import Contrast
 from distcausal.rdd.parts import TestTable
 from distcausal.rdd.profile import PROFILE
@@ -142,6 +143,7 @@ def homogeneity_test(
     >>> len(test), bool((test.p_value > 0.01).all())
     (2, True)
     """
+    check_fit(fit)
     if fit.levels.size < 2:
         raise DesignError(
             "the fit has one level, so there is nothing to compare it with. Fit on "
@@ -176,6 +178,7 @@ def _range_test(
 ) -> TestTable:
     """Largest deviation over each range, against its simulated law."""
     check_confidence(confidence)
+    check_fit(fit)
     published = fit.settings.get("profile") == PROFILE
     contrast, errors = _tested_curve(fit, name, published)
     gradient = contrast.linearised(np.eye(len(fit.draws.covariance)))
@@ -239,9 +242,10 @@ def _beyond_rounding(
     not compare their rounding errors with one another. A standard error is the root of
     a variance, and keeps half the digits.
     """
-    values = max(np.abs(fit.below).max(), np.abs(fit.above).max())
+    values = max(abs(end) for end in fit.settings["outcome_range"])
     errors = np.sqrt(np.diag(fit.draws.covariance)).max()
-    return (np.abs(curve) > 1e-11 * values) | (spread > 1e-7 * errors)
+    noisy = spread > max(1e-7 * errors, 1e-13 * values)
+    return noisy | (np.abs(curve) > 1e-11 * values)
 
 
 def _largest(deviation: np.ndarray, alternative: str) -> np.ndarray:

@@ -142,6 +142,7 @@ def read_task(
         "selector": selector,
         "profile": profile,
         "support": recipe.support,
+        "outcome_range": (lowest, highest),
         "quantile_rule": data.quantile_rule,
         "missing": str(data.missing),
     }
@@ -274,9 +275,7 @@ def read_inference(
 
 def inference_settings(asked: MultiplierBootstrap, seed: Seed) -> dict[str, Any]:
     """What the result keeps about draws, seed and versions."""
-    import jax
-
-    from distcausal import __version__
+    from distcausal._base.session import versions
 
     return {
         "draws": int(asked.draws),
@@ -285,11 +284,7 @@ def inference_settings(asked: MultiplierBootstrap, seed: Seed) -> dict[str, Any]
         "leverage": asked.leverage,
         "influence": asked.influence,
         "seed": _seed_record(seed),
-        "versions": {
-            "distcausal": __version__,
-            "jax": jax.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
     }
 
 

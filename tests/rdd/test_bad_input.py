@@ -323,15 +323,22 @@ def test_gini_on_a_narrow_grid_warns_once():
 
 
 def test_gini_needs_a_positive_mean_and_no_more():
-    # Simulated errors may carry a curve below zero; that is no fault of the data.
-    low = call(BIG.with_(curves=np.exp(BIG.curves)))
+    # Simulated errors may carry a few curves to a mean below zero; that is no fault of
+    # the data. Where they carry many, the interval would be about the others alone.
+    few = call(BIG.with_(curves=3 + np.exp(BIG.curves)))
     with warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always")
-        assert np.isfinite(dc.functional_effect(low, "gini").p_value)
+        assert np.isfinite(dc.functional_effect(few, "gini").p_value)
     assert {remark.category for remark in remarks} == {
         dc.DataWarning,
         dc.InferenceWarning,
     }
+    many = call(BIG.with_(curves=np.exp(BIG.curves)))
+    with (
+        pytest.warns(dc.DataWarning, match="gini"),
+        pytest.raises(dc.DataError, match="of 999 simulated curves"),
+    ):
+        dc.functional_effect(many, "gini")
     negative = call(BIG.with_(curves=BIG.curves - 50))
     with (
         pytest.warns(dc.DataWarning, match="gini"),

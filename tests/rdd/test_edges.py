@@ -230,3 +230,43 @@ def test_settings_cannot_be_changed_through_the_result():
     found = fit()
     with pytest.raises(ValueError, match="read-only"):
         found.settings["levels"][0] = 0.5
+
+
+def test_weight_zero_is_absence_under_limit_weights_too():
+    weight = np.where(np.arange(UNITS) % 5 == 0, 0.0, 1.0)
+    inference = dc.MultiplierBootstrap(draws=19, influence="asymptotic")
+    data = dc.RandomDistributions.from_quantiles(CURVES, LEVELS, columns={"x": X})
+    options = {"running": "x", "bandwidth": 0.8, "inference": inference}
+    whole = dc.r3d(data, weights=weight, **options)
+    part = dc.r3d(data.take(weight > 0), **options)
+    np.testing.assert_allclose(whole.std_error, part.std_error, rtol=1e-9)
+
+
+def test_a_window_widened_for_want_of_distinct_values_is_a_warning():
+    coarse = np.round(X * 8) / 8 + 1 / 16
+    curves = CURVES / 50 + 8 * np.cos(4 * coarse)[:, None] * np.sign(coarse)[:, None]
+    data = dc.RandomDistributions.from_quantiles(curves, LEVELS)
+    with pytest.warns(dc.InferenceWarning, match=r"asked for a bandwidth of .*widened"):
+        dc.r3d(data, running=coarse, levels=LEVELS)
+
+
+def test_outcomes_without_noise_claim_no_effect():
+    found = fit(X[:, None] + np.zeros(4), bandwidth=0.7)
+    assert dc.nullity_test(found).p_value[0] == 1
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e170])
+def test_sizes_beyond_floating_point_are_refused(scale):
+    with pytest.raises(dc.DataError, match="Rescale"):
+        fit(scale * CURVES)
+    data = dc.RandomDistributions.from_quantiles(CURVES, LEVELS)
+    with pytest.raises(dc.DataError, match="Rescale running"):
+        dc.r3d(data, running=scale * X, levels=LEVELS)
+
+
+@pytest.mark.parametrize("call", [dc.nullity_test, dc.homogeneity_test])
+def test_what_is_not_a_fit_is_refused(call):
+    with pytest.raises(dc.DesignError, match="result of r3d"):
+        call(None)
+    with pytest.raises(dc.DesignError, match="result of r3d"):
+        dc.functional_effect(3, "mean")

@@ -193,21 +193,8 @@ def functional_effect(
             "effect of crossing the cutoff itself fit without treatment=."
         )
     name, measure = _read_functional(functional, fit.levels)
-    if functional == "gini" and (fit.levels[0] > 0.011 or fit.levels[-1] < 0.989):
-        warn(
-            f"the levels run from {fit.levels[0]:g} to {fit.levels[-1]:g}; a gini "
-            "coefficient depends on the tails, which are taken as flat beyond them. "
-            "Fit on levels from 0.01 to 0.99.",
-            DataWarning,
-            stacklevel=2,
-        )
-    if functional == "gini" and min(fit.below[0], fit.above[0]) < 0:
-        warn(
-            "some outcomes are negative; a gini coefficient may then exceed one and is "
-            "hard to read. Compare another functional, such as 'variance'.",
-            DataWarning,
-            stacklevel=2,
-        )
+    if functional == "gini":
+        _warn_of_gini(fit)
     below, above = (float(measure(c, fit.levels)) for c in (fit.below, fit.above))
     if not np.isfinite([below, above]).all():
         raise DataError(
@@ -239,6 +226,25 @@ def functional_effect(
         confidence=float(confidence),
         settings=fit.settings,
     )
+
+
+def _warn_of_gini(fit: R3DResult) -> None:
+    """A Gini coefficient lives in the tails and among positive outcomes."""
+    if fit.levels[0] > 0.011 or fit.levels[-1] < 0.989:
+        warn(
+            f"the levels run from {fit.levels[0]:g} to {fit.levels[-1]:g}; a gini "
+            "coefficient depends on the tails, which are taken as flat beyond them. "
+            "Fit on levels from 0.01 to 0.99.",
+            DataWarning,
+            stacklevel=3,
+        )
+    if min(fit.below[0], fit.above[0]) < 0:
+        warn(
+            "some outcomes are negative; a gini coefficient may then exceed one and is "
+            "hard to read. Compare another functional, such as 'variance'.",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _read_functional(

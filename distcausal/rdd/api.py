@@ -212,6 +212,7 @@ def r3d(
         *profile_notes(profile),
     )
     settings = task.settings | inference_settings(asked, seed)
+    settings["outcome_size"] = task.outcome.size_within(windows.outcome)
     rule = selector if bandwidth is None else "given"
     return _result(task, windows, rule, fits, curves, draws, stage, settings, notes)
 

@@ -192,7 +192,9 @@ def _range_test(
             for part in (contrast.effect, errors, gradient)
         )
         spread = linear_errors(slope, fit.draws.covariance)
-        real = _beyond_rounding(fit, curve, spread)
+        average = linear_errors(gradient[:, inside] - slope, fit.draws.covariance)
+        size = fit.settings["outcome_size"][inside]
+        real = _beyond_rounding(curve, spread, average, size)
         curve, draws = np.where(real, curve, 0.0), np.where(real, draws, 0.0)
         if not scale:
             spread = np.ones(curve.shape)
@@ -234,18 +236,19 @@ def _tested_curve(
 
 
 def _beyond_rounding(
-    fit: R3DResult, curve: np.ndarray, spread: np.ndarray
+    deviation: np.ndarray, spread: np.ndarray, average: np.ndarray, size: np.ndarray
 ) -> np.ndarray:
-    """Where a deviation, or its error, is more than the rounding of what it is of.
+    """Where a deviation, or its error, is more than the rounding of its parts.
 
     Deviations from an average vanish where units differ in location alone; a test must
-    not compare their rounding errors with one another. A standard error is the root of
-    a variance, and keeps half the digits.
+    not compare their rounding errors with one another. ``average`` is the standard
+    error of what was subtracted, ``size`` the size of the outcomes in the window. A
+    standard error is the root of a variance, and keeps half the digits.
     """
-    values = max(abs(end) for end in fit.settings["outcome_range"])
-    errors = np.sqrt(np.diag(fit.draws.covariance)).max()
-    noisy = spread > max(1e-7 * errors, 1e-13 * values)
-    return noisy | (np.abs(curve) > 1e-11 * values)
+    centred = average.any()
+    magnitude = np.full(size.shape, size.max()) if centred else size
+    noisy = spread > np.maximum(1e-7 * average, 1e-13 * magnitude)
+    return noisy | (np.abs(deviation) > 1e-11 * magnitude)
 
 
 def _largest(deviation: np.ndarray, alternative: str) -> np.ndarray:

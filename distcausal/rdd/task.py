@@ -142,7 +142,6 @@ def read_task(
         "selector": selector,
         "profile": profile,
         "support": recipe.support,
-        "outcome_range": (lowest, highest),
         "quantile_rule": data.quantile_rule,
         "missing": str(data.missing),
     }

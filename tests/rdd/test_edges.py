@@ -270,3 +270,37 @@ def test_what_is_not_a_fit_is_refused(call):
         call(None)
     with pytest.raises(dc.DesignError, match="result of r3d"):
         dc.functional_effect(3, "mean")
+
+
+@pytest.mark.parametrize("how", ["outside the window", "with weight zero"])
+@pytest.mark.parametrize("position", [0, UNITS - 1])
+def test_an_absurd_unit_that_does_not_count_costs_no_digits(how, position):
+    # Units far from the cutoff at both ends of the file, one of them absurd.
+    x = X.copy()
+    x[[0, UNITS - 1]] = -0.95, 0.95
+    weight = np.ones(UNITS)
+    if how == "with weight zero":
+        weight[position] = 0.0
+    absurd = CURVES.copy()
+    absurd[position] += 1e15
+
+    def estimate(curves):
+        data = dc.RandomDistributions.from_quantiles(curves, LEVELS, columns={"x": x})
+        width = 2.0 if how == "with weight zero" else 0.8
+        return dc.r3d(data, running="x", weights=weight, bandwidth=width)
+
+    plain, found = estimate(CURVES), estimate(absurd)
+    np.testing.assert_allclose(found.effect, plain.effect, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.std_error, plain.std_error, rtol=1e-9)
+    for test in (dc.nullity_test, dc.homogeneity_test):
+        assert test(found).p_value[0] == test(plain).p_value[0]
+
+
+@pytest.mark.parametrize("kind", [float, bool, int])
+def test_full_compliance_is_the_sharp_design_bands_included(kind):
+    sharp, fuzzy = fit(), fit(treatment=(X >= 0).astype(kind))
+    np.testing.assert_allclose(fuzzy.effect, sharp.effect, rtol=1e-12)
+    np.testing.assert_allclose(fuzzy.std_error, sharp.std_error, rtol=1e-12)
+    np.testing.assert_allclose(fuzzy.draws.effect, sharp.draws.effect, rtol=1e-9)
+    assert fuzzy.first_stage.std_error == 0
+    assert fuzzy.bandwidth.treatment == fuzzy.bandwidth.outcome

@@ -229,18 +229,24 @@ def _check_cutoff(cutoff: object) -> None:
 def _numbers(data: RandomDistributions, value: object, argument: str) -> np.ndarray:
     """Column of finite numbers, one per unit."""
     column = unit_column(data, value, argument=argument)
-    if column.ndim != 1 or column.dtype.kind not in "biuf":
+    if column.ndim != 1:
         raise DataError(
-            f"{argument} should be one number per unit; got "
-            f"{column.dtype} with shape {column.shape}."
+            f"{argument} should be one number per unit; got an array of shape "
+            f"{column.shape}."
+        )
+    if column.dtype.kind not in "biuf":
+        found = listing(sorted(map(str, set(column.tolist()))), most=3)
+        raise DataError(
+            f"{argument} should be one number per unit, but holds {found}. Code it as "
+            "numbers, such as 0 and 1."
         )
     column = column.astype(float)
     bad = ~np.isfinite(column)
     if bad.any():
         raise DataError(
             f"{argument} is missing or infinite for {bad.sum()} of {len(column)} units "
-            f"({listing(np.asarray(data.ids)[bad])}). Drop those units first, with "
-            "data.take(numpy.isfinite(...)) on that column."
+            f"({listing(np.asarray(data.ids)[bad])}). Drop those units, with "
+            "data.take(numpy.isfinite(...)) on that column, or delete their rows."
         )
     return column
 
@@ -293,8 +299,8 @@ def _clusters(data: RandomDistributions, value: object) -> tuple[np.ndarray, int
     if missing.any():
         raise DataError(
             f"cluster is missing for {missing.sum()} of {len(labels)} units "
-            f"({listing(np.asarray(data.ids)[missing])}). Give them a label or drop "
-            "them with data.take."
+            f"({listing(np.asarray(data.ids)[missing])}). Give them a label, drop "
+            "them with data.take, or delete their rows."
         )
     # Labels of several kinds have no common order: by kind first, 1 apart from "1".
     names = sorted(

@@ -173,10 +173,11 @@ def _by_cluster(
     """Covariance and, unless Gaussian, multiplier sums, over independent clusters."""
     covariance, sums = [], []
     windows = _windows(fits)
+    every = int(cluster.max()) + 1
     streams = [fit.sample.cluster_blocks(cluster, windows) for fit in fits]
     for parts in zip(*streams, strict=True):
-        names = parts[0][1]
-        padded = size_class(len(names))
+        names, rows_held = parts[0][1], len(parts[0][0].x)
+        padded = size_class(min(every, rows_held))
         rows = np.concatenate(
             [
                 cluster_rows(fit, block, place, padded, rule)

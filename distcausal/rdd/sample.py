@@ -149,9 +149,11 @@ class Sample:
         below, above = bandwidth.max(axis=0)
         near = np.flatnonzero(np.abs(self.x) <= np.where(self.x >= 0, above, below))
         rows = near[np.argsort(cluster[near], kind="stable")]
+        # How many units and clusters lie in the window must not decide what compiles.
+        least = min(size_class(len(self)), BLOCK)
         for part in _whole_runs(cluster[rows], BLOCK):
             index = rows[part]
-            block = self._block(index, size_class(len(index)))
+            block = self._block(index, max(size_class(len(index)), least))
             names, place = np.unique(cluster[index], return_inverse=True)
             yield block, names, pad_rows(place, len(block.x))
 

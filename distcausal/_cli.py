@@ -266,7 +266,8 @@ def _read_frame(path: Path, wanted: list[str]) -> Any:
 
     separator = "\t" if ".tsv" in path.suffixes else ","
     try:
-        _check_columns(path, [*pd.read_csv(path, sep=separator, nrows=0)], wanted)
+        first = pd.read_csv(path, sep=separator, nrows=1, header=None, dtype=str)
+        _check_columns(path, first.iloc[0].tolist(), wanted)
         return pd.read_csv(path, sep=separator, usecols=wanted)
     except UnicodeDecodeError as fault:
         raise DataError(
@@ -302,6 +303,12 @@ def _read_parquet(path: Path, wanted: list[str]) -> Any:
 
 def _check_columns(path: Path, present: Sequence[str], wanted: list[str]) -> None:
     """Raise `DataError` if the file lacks a column, naming those it has."""
+    repeated = [repr(name) for name in wanted if list(present).count(name) > 1]
+    if repeated:
+        raise DataError(
+            f"{str(path)!r} has more than one column named {', '.join(repeated)}. Rename "
+            "all but one of them."
+        )
     lacking = [repr(name) for name in wanted if name not in present]
     if lacking:
         noun = "column" if len(lacking) == 1 else "columns"

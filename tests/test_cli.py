@@ -311,3 +311,12 @@ def test_files_that_are_no_tables_are_mistakes_with_a_message(
     file.write_bytes(content)
     assert main(["r3d", str(file), *COLUMNS]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_column_name_that_stands_twice_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "twice.csv"
+    file.write_text("unit,x,y,y\n1,0.5,1,2\n2,-0.5,3,4\n", encoding="utf-8")
+    assert main(["r3d", str(file), *COLUMNS]) == 2
+    assert "more than one column named 'y'" in capsys.readouterr().err

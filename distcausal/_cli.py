@@ -306,8 +306,8 @@ def _check_columns(path: Path, present: Sequence[str], wanted: list[str]) -> Non
     repeated = [repr(name) for name in wanted if list(present).count(name) > 1]
     if repeated:
         raise DataError(
-            f"{str(path)!r} has more than one column named {', '.join(repeated)}. Rename "
-            "all but one of them."
+            f"{str(path)!r} has more than one column named {', '.join(repeated)}. "
+            "Rename all but one of them."
         )
     lacking = [repr(name) for name in wanted if name not in present]
     if lacking:

@@ -89,6 +89,7 @@ def _add_r3d(commands: Any) -> None:
     columns.add_argument("--weight", help="weight of the observation in its unit")
     columns.add_argument("--treatment", help="treatment of the unit, if fuzzy")
     columns.add_argument("--cluster", help="units with the same label may be dependent")
+    columns.add_argument("--unit-weights", help="weight of the unit among units")
     how = r3d.add_argument_group("how to estimate")
     how.add_argument("--cutoff", type=float, default=0.0, help=_default())
     how.add_argument(
@@ -119,6 +120,12 @@ def _add_r3d(commands: Any) -> None:
     how.add_argument(
         "--quantile-rule", default="linear", help=_default("linear or inverse")
     )
+    how.add_argument(
+        "--continuous-treatment",
+        action="store_true",
+        help="treatment may be other than 0 and 1",
+    )
+    how.add_argument("--profile", help="R3D-0.1.0 to follow that R package")
     how.add_argument("--draws", type=int, default=999, help=_default("bootstrap draws"))
     how.add_argument("--seed", type=int, default=0, help=_default())
     how.add_argument("--missing", default="raise", help=_default("raise or drop"))
@@ -185,8 +192,8 @@ def _r3d(options: argparse.Namespace) -> tuple[str, ...]:
     from distcausal.numerics.band import check_confidence
 
     check_confidence(options.confidence)
-    folder = _folder(options.out)
     data = _read_data(options)
+    folder = _folder(options.out)
     from distcausal.rdd.api import r3d
     from distcausal.rdd.bootstrap import MultiplierBootstrap
 
@@ -196,6 +203,9 @@ def _r3d(options: argparse.Namespace) -> tuple[str, ...]:
         cutoff=options.cutoff,
         treatment=options.treatment,
         cluster=options.cluster,
+        weights=options.unit_weights,
+        continuous_treatment=options.continuous_treatment,
+        profile=options.profile,
         levels=options.levels,
         method=options.method,
         order=options.order,
@@ -209,7 +219,12 @@ def _r3d(options: argparse.Namespace) -> tuple[str, ...]:
     _tell(fit, options.confidence)
     _write_tables(fit, folder, options.confidence)
     label = f"Effect on {options.value}"
-    _write_figure(fit, folder, options.confidence, lambda ax: ax.set_ylabel(label))
+    _write_figure(
+        fit,
+        folder,
+        options.confidence,
+        lambda ax: ax.set_ylabel(label, parse_math=False),
+    )
     written = ", ".join(sorted(path.name for path in folder.glob("effect.*")))
     print(f"\nWritten to {folder}: {written}")
     return fit.notes
@@ -218,6 +233,7 @@ def _r3d(options: argparse.Namespace) -> tuple[str, ...]:
 def _read_data(options: argparse.Namespace) -> Any:
     """Read the columns asked for and group their rows into units."""
     roles = [options.running, options.treatment, options.cluster]
+    roles.append(options.unit_weights)
     columns = list(dict.fromkeys(name for name in roles if name is not None))
     wanted = [options.unit, options.value, *columns]
     wanted += [] if options.weight is None else [options.weight]
@@ -250,7 +266,8 @@ def _read_frame(path: Path, wanted: list[str]) -> Any:
 
     separator = "\t" if ".tsv" in path.suffixes else ","
     try:
-        _check_columns(path, [*pd.read_csv(path, sep=separator, nrows=0)], wanted)
+        first = pd.read_csv(path, sep=separator, nrows=1, header=None, dtype=str)
+        _check_columns(path, first.iloc[0].tolist(), wanted)
         return pd.read_csv(path, sep=separator, usecols=wanted)
     except UnicodeDecodeError as fault:
         raise DataError(
@@ -286,6 +303,12 @@ def _read_parquet(path: Path, wanted: list[str]) -> Any:
 
 def _check_columns(path: Path, present: Sequence[str], wanted: list[str]) -> None:
     """Raise `DataError` if the file lacks a column, naming those it has."""
+    repeated = [repr(name) for name in wanted if list(present).count(name) > 1]
+    if repeated:
+        raise DataError(
+            f"{str(path)!r} has more than one column named {', '.join(repeated)}. "
+            "Rename all but one of them."
+        )
     lacking = [repr(name) for name in wanted if name not in present]
     if lacking:
         noun = "column" if len(lacking) == 1 else "columns"

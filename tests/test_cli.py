@@ -192,7 +192,9 @@ def test_an_unreadable_file_is_named(
     name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "units.xlsx").touch()
-    assert main(["r3d", str(tmp_path / name), *COLUMNS]) == 2
+    out = tmp_path / "out"
+    assert main(["r3d", str(tmp_path / name), *COLUMNS, "--out", str(out)]) == 2
+    assert not out.exists()
     error = capsys.readouterr().err
     assert message in error
     assert name in error
@@ -259,3 +261,62 @@ def test_the_confidence_changes_the_band_and_not_the_estimate(
         assert "95%" not in text.replace("\\", "")
     assert_allclose(wide["estimate"], narrow["estimate"], rtol=0)
     assert np.all(wide["band_low"] < narrow["band_low"])
+
+
+def test_unit_weights_reach_the_estimate(
+    frame: pd.DataFrame, csv: Path, tmp_path: Path
+) -> None:
+    weights = 1.0 + np.arange(frame["unit"].nunique()) % 3
+    frame.assign(size=weights[frame["unit"]]).to_csv(csv, index=False)
+    table = estimate(csv, tmp_path, "--unit-weights", "size", "--bandwidth", "0.8")
+    data = dc.RandomDistributions.from_frame(
+        frame, unit="unit", value="y", columns=["x"]
+    )
+    fit = dc.r3d(data, running="x", levels=GRID, weights=weights, bandwidth=0.8)
+    assert_allclose(table["estimate"], fit.effect, rtol=ROUNDING)
+
+
+@pytest.mark.parametrize("name", [r"cost ($\foo$)", "50% of $a_b$", "Größe & Co_1"])
+def test_no_name_of_a_column_is_taken_for_mathematics(
+    name: str, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    file = tmp_path / "hostile.csv"
+    frame.rename(columns={"y": name}).to_csv(file, index=False)
+    columns = ["--unit", "unit", "--value", name, "--running", "x"]
+    code = main(
+        ["r3d", str(file), *columns, "--levels", LEVELS, "--out", str(tmp_path)]
+    )
+    assert code == 0
+    assert {path.name for path in tmp_path.iterdir()} >= WRITTEN
+
+
+def test_a_column_missing_in_some_rows_of_a_unit_says_so(
+    frame: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holes = frame.copy()
+    holes.loc[3, "x"] = np.nan
+    holes.to_csv(tmp_path / "holes.csv", index=False)
+    assert main(["r3d", str(tmp_path / "holes.csv"), *COLUMNS]) == 2
+    assert "missing in some rows of 1 of 200 units" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "cannot be read as a table"), ("é,x\n1,2\n".encode("latin-1"), "UTF-8")],
+)
+def test_files_that_are_no_tables_are_mistakes_with_a_message(
+    content: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "broken.csv"
+    file.write_bytes(content)
+    assert main(["r3d", str(file), *COLUMNS]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_column_name_that_stands_twice_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "twice.csv"
+    file.write_text("unit,x,y,y\n1,0.5,1,2\n2,-0.5,3,4\n", encoding="utf-8")
+    assert main(["r3d", str(file), *COLUMNS]) == 2
+    assert "more than one column named 'y'" in capsys.readouterr().err

@@ -467,5 +467,11 @@ def from_law(
             f"parameter {name!r}", array.astype(float), units.ids.__getitem__, ""
         )
     data = LawDistributions(units=units, family=family, parameters=given)
-    data.quantiles([0.5])  # a wrong parameter shows here, not in an estimate
+    try:
+        data.quantiles([0.5])  # a wrong parameter shows here, not in an estimate
+    except TypeError as fault:
+        raise DataError(
+            f"the law does not take the parameters {', '.join(given)}: {fault}. Check "
+            "their names."
+        ) from fault
     return data

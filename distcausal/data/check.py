@@ -201,6 +201,14 @@ def check_constant_within_units(
     if not strays.any():
         return
     broken = ids[np.unique(codes[strays])]
+    if column.dtype.kind in "fc":
+        lacking = ids[np.unique(codes[strays & np.isnan(column - expected[codes])])]
+        if lacking.size == broken.size:
+            raise DataError(
+                f"column {name!r} should be the same for all observations of a unit, "
+                f"but is missing in some rows of {broken.size} of {ids.size} units "
+                f"({listing(broken.tolist())}). Fill them in, or drop those rows."
+            )
     raise DataError(
         f"column {name!r} should be the same for all observations of a unit, but "
         f"varies within {broken.size} of {ids.size} units "

@@ -158,8 +158,9 @@ class Constructors:
         Parameters
         ----------
         curves
-            Shape ``(unit, level)``. A float64 matrix in C order is viewed, not copied:
-            do not write to it afterwards. Anything else is copied.
+            Shape ``(unit, level)``. **A float64 matrix in C order is viewed, not
+            copied** (a copy would double the memory of large data): do not write to it
+            afterwards, or pass ``curves.copy()``. Anything else is copied.
         levels
             Strictly increasing in (0, 1).
         ids

@@ -191,7 +191,17 @@ class RandomDistributions(Constructors, ABC):
         Returns
         -------
         Shape ``(unit, size)``.
+
+        Raises
+        ------
+        DataError
+            If ``size`` is not a positive whole number.
         """
+        whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
+        if not whole or size < 1:
+            raise DataError(
+                f"size {size!r} should be a positive whole number of draws."
+            )
         # JAX is loaded only by those who draw.
         import jax
 
@@ -420,14 +430,11 @@ class RandomDistributions(Constructors, ABC):
             return np.full(len(self), 1 / len(self))
         share = unit_column(self, weights, argument="weights").astype(float)
         if share.ndim != 1 or not np.isfinite(share).all() or (share < 0).any():
-            wrong = (
-                self.ids[~(np.isfinite(share) & (share >= 0))]
-                if share.ndim == 1
-                else []
-            )
+            bad = ~(np.isfinite(share) & (share >= 0))
+            named = listing(self.ids[bad]) if share.ndim == 1 else "any unit"
             raise DataError(
                 "weights should be one finite number of at least 0 per unit; not so "
-                f"for {listing(list(wrong)) or 'any unit'}. Drop these units with take."
+                f"for {named}. Drop these units with take."
             )
         if share.sum() == 0:
             raise DataError("weights are 0 for every unit. Give some unit weight.")

@@ -48,7 +48,8 @@ def std(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:
 def gini(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Gini coefficient: one less twice the area under the Lorenz curve.
 
-    NaN where the mean is not positive, since the coefficient then means nothing.
+    NaN where the mean is not positive, since the coefficient then means nothing. Above
+    one where some outcomes are negative.
     """
     values, grid = extended(curve, levels)
     centre = _integral(values, grid)
@@ -56,7 +57,7 @@ def gini(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:
     pieces = np.diff(grid) * (share[..., 1:] + share[..., :-1]) / 2
     lorenz = np.cumsum(pieces, axis=-1)
     ordinates = np.concatenate([np.zeros_like(lorenz[..., :1]), lorenz], axis=-1)
-    return np.clip(1 - 2 * _integral(ordinates, grid), 0, 1)
+    return 1 - 2 * _integral(ordinates, grid)
 
 
 def theil(curve: np.ndarray, levels: np.ndarray) -> np.ndarray:

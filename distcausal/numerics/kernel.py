@@ -50,7 +50,7 @@ class Kernel:
     Examples
     --------
     >>> from distcausal.numerics.kernel import KERNELS
-    >>> KERNELS["triangular"].boundary(1).variance.round(10)
+    >>> round(KERNELS["triangular"].boundary(1).variance, 10)
     4.8
     """
 

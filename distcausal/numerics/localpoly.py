@@ -144,14 +144,23 @@ def side_moments(
 
     def one(outcome: Array, reach: Array) -> Moments:
         height, basis = _window(x, weight, reach, kernel, degree)
-        weighted = (height[:, None] * sides)[:, :, None] * basis[:, None, :]
-        flat = weighted.reshape(len(x), -1)
+        flat = _by_side(height, basis, sides)
         shape = (2, degree + 1, -1)
         return Moments(
             (flat.T @ basis).reshape(shape), (flat.T @ outcome).reshape(shape)
         )
 
     return jax.vmap(one, in_axes=(1, 0))(y, bandwidth)
+
+
+def _by_side(
+    height: Real[Array, " unit"],
+    basis: Real[Array, "unit basis"],
+    sides: Real[Array, "unit side"],
+) -> Real[Array, "unit side*basis"]:
+    """Weighted basis of each unit in its own side's columns, zero in the other's."""
+    weighted = (height[:, None] * sides)[:, :, None] * basis[:, None, :]
+    return weighted.reshape(len(height), -1)
 
 
 def _fitted(
@@ -285,7 +294,6 @@ def cluster_scores(
 
     def one(error: Array, reach: Array) -> ClusterScores:
         height, basis = _window(x, weight, reach, kernel, degree)
-        weighted = (height[:, None] * sides)[:, :, None] * basis[:, None, :]
         columns = jnp.concatenate([basis, error], axis=1)
 
         def gather(term: Array) -> Array:
@@ -295,7 +303,7 @@ def cluster_scores(
 
         # One side and basis function at a time: all at once would need their product
         # with every level in memory.
-        sums = jax.lax.map(gather, weighted.reshape(len(x), -1).T)
+        sums = jax.lax.map(gather, _by_side(height, basis, sides).T)
         sums = sums.reshape(2, degree + 1, clusters, -1).transpose(2, 0, 1, 3)
         return ClusterScores(sums[..., : degree + 1], sums[..., degree + 1 :])
 

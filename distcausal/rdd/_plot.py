@@ -8,8 +8,7 @@ figures survive grey printing and colour-blind readers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -51,7 +50,7 @@ def draw_effect(
         axes, levels, result.band(confidence), (_PALE, _EDGE), f"{percent} uniform band"
     )
     _ends(axes, levels, result.conf_int(confidence), f"{percent} pointwise interval")
-    _finish(axes, _with_units("Effect", result.settings), legend=legend)
+    _finish(axes, "Effect (units of the outcome)", legend=legend)
     return axes
 
 
@@ -69,7 +68,7 @@ def draw_curves(
         ends = result.side_band(side, confidence)
         _curve(axes, levels, curve, ink, dash, f"Just {side} the cutoff, {band}")
         _fill(axes, levels, ends, (pale, edge), "_band")
-    _finish(axes, _with_units("Average quantile", result.settings), legend=legend)
+    _finish(axes, "Average quantile (units of the outcome)", legend=legend)
     return axes
 
 
@@ -82,7 +81,7 @@ def draw_bandwidth(bandwidth: R3DBandwidth, *, ax: Axes | None) -> Axes:
     bias = data["bias"].to_numpy()
     _curve(axes, levels, bias, _EARTH, _DASHED, "Bias (absolute value)")
     axes.set_ylim(bottom=0.0)
-    _finish(axes, _with_units("Error of the effect", bandwidth.settings), legend=True)
+    _finish(axes, "Error of the effect (units of the outcome)", legend=True)
     return axes
 
 
@@ -140,8 +139,3 @@ def _finish(ax: Axes, title: str, *, legend: bool) -> None:
     ax.margins(x=0.015)
     if legend:
         ax.legend(loc="best", frameon=False, fontsize=_TICK)
-
-
-def _with_units(what: str, settings: Mapping[str, Any]) -> str:
-    """Axis label with the units of the outcome, by name if it has one."""
-    return f"{what} ({settings.get('outcome') or 'units of the outcome'})"

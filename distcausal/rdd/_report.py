@@ -189,6 +189,10 @@ def _notes(result: R3DResult, percent: str) -> tuple[str, ...]:
         f"once with probability {percent}; a pointwise interval covers it at one "
         f"level.{rows}"
     )
+    if result.levels.size == 1:
+        covers = (
+            f"Intervals cover the effect at level {low} with probability {percent}."
+        )
     return (covers, *result.notes)
 
 
@@ -294,12 +298,18 @@ def describe_effect(result: R3DResult, confidence: float) -> str:
         f"Crossing the cutoff changes the average quantile function{whose} by "
         f"{_listed(at)}",
         _band_sentence(result, confidence),
-        f"Averaged over levels {low} to {high} the effect is "
-        f"{number(result.average_effect, places)} (standard error "
-        f"{number(result.average_std_error, places)})",
         f"The estimate rests on {below} units below and {above} above the cutoff",
-        "Whether the effect is the same at all levels is for homogeneity_test to say",
     ]
+    if result.levels.size > 1:
+        sentences[2:2] = [
+            f"Averaged over levels {low} to {high} the effect is "
+            f"{number(result.average_effect, places)} (standard error "
+            f"{number(result.average_std_error, places)})"
+        ]
+        sentences.append(
+            "Whether the effect is the same at all levels is for homogeneity_test to "
+            "say"
+        )
     return ". ".join(sentences) + "."
 
 

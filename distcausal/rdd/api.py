@@ -20,7 +20,13 @@ from distcausal.rdd.check import (
     check_jump,
 )
 from distcausal.rdd.core import effective_units
-from distcausal.rdd.estimate import Curves, curves_at_cutoff, fit_both, joint_error
+from distcausal.rdd.estimate import (
+    Curves,
+    Fits,
+    curves_at_cutoff,
+    fit_both,
+    joint_error,
+)
 from distcausal.rdd.remarks import issue_warnings, monotone_notes, profile_notes
 from distcausal.rdd.result import FirstStage, R3DBandwidth, R3DResult
 from distcausal.rdd.task import (
@@ -199,34 +205,16 @@ def r3d(
         draws = double(joint_error)(
             fits, curves, task.recipe, asked, task.design.cluster, seed
         )
-    chosen = public_bandwidth(
-        windows,
-        selector=selector if bandwidth is None else "given",
-        units=len(task.outcome),
-        settings=dict(task.settings),
-    )
     stage = _first_stage(curves, draws)
-    return R3DResult(
-        levels=task.recipe.levels,
-        effect=curves.contrast.effect,
-        below=curves.main[0],
-        above=curves.main[1],
-        std_error=draws.std_error,
-        conventional=curves.conventional_effect,
-        bandwidth=chosen,
-        first_stage=stage,
-        n_units=(int(np.sum(task.design.x < 0)), int(np.sum(task.design.x >= 0))),
-        n_effective=effective_units(fits.outcome),
-        n_clusters=task.design.n_clusters,
-        draws=draws,
-        projection_moves=(float(curves.moves[0]), float(curves.moves[1])),
-        settings=task.settings | inference_settings(asked, seed),
-        notes=(
-            *issue_warnings(data, task.design, fits, stage),
-            *monotone_notes(curves),
-            *profile_notes(profile),
-        ),
+    notes = (
+        *issue_warnings(data, task.design, fits, windows, stage),
+        *monotone_notes(curves),
+        *profile_notes(profile),
     )
+    settings = task.settings | inference_settings(asked, seed)
+    settings["outcome_size"] = task.outcome.size_within(windows.outcome)
+    rule = selector if bandwidth is None else "given"
+    return _result(task, windows, rule, fits, curves, draws, stage, settings, notes)
 
 
 def r3d_bandwidth(
@@ -316,6 +304,43 @@ def r3d_bandwidth(
         selector=selector,
         units=len(task.outcome),
         settings=expert.settings,
+    )
+
+
+def _result(
+    task: Task,
+    windows: Windows,
+    rule: str,
+    fits: Fits,
+    curves: Curves,
+    draws: JumpDraws,
+    stage: FirstStage | None,
+    settings: dict[str, Any],
+    notes: tuple[str, ...],
+) -> R3DResult:
+    """Lay out what was found as users read it."""
+    x = task.design.x
+    return R3DResult(
+        levels=task.recipe.levels,
+        effect=curves.contrast.effect,
+        below=curves.main[0],
+        above=curves.main[1],
+        std_error=draws.std_error,
+        conventional=curves.conventional_effect,
+        bandwidth=public_bandwidth(
+            windows,
+            selector=rule,
+            units=len(task.outcome),
+            settings=dict(task.settings),
+        ),
+        first_stage=stage,
+        n_units=(int(np.sum(x < 0)), int(np.sum(x >= 0))),
+        n_effective=effective_units(fits.outcome),
+        n_clusters=task.design.n_clusters,
+        draws=draws,
+        projection_moves=(float(curves.moves[0]), float(curves.moves[1])),
+        settings=settings,
+        notes=notes,
     )
 
 

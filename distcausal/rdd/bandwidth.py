@@ -81,6 +81,8 @@ class Selection:
     ----------
     bandwidth, pilot
         Shape ``(group, side)``.
+    wanted
+        What the rule alone asked for, before cap and floor, shape ``(group, side)``.
     terms
         Leading terms by side and level.
     density
@@ -91,6 +93,7 @@ class Selection:
     pilot: np.ndarray
     terms: LeadingTerms
     density: float
+    wanted: np.ndarray
 
 
 def select(sample: Sample, rules: Rules) -> Selection:
@@ -127,9 +130,9 @@ def select(sample: Sample, rules: Rules) -> Selection:
     )
     if rules.selector.coverage:
         bandwidth = bandwidth * coverage_factor(units, s)
-    bandwidth = np.minimum(bandwidth, high)
     floor = low if rules.selector.rule in ("two", "comb2") else low.max()
-    return Selection(np.maximum(bandwidth, floor), pilot, terms, density)
+    held = np.maximum(np.minimum(bandwidth, high), floor)
+    return Selection(held, pilot, terms, density, bandwidth)
 
 
 def density_at_cutoff(sample: Sample, rules: Rules) -> float:

@@ -7,7 +7,7 @@ columns that play a role, then the window around the cutoff.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -30,6 +30,7 @@ __all__ = [
     "Design",
     "check_curves",
     "check_data",
+    "check_fit",
     "check_fits",
     "check_jump",
     "check_orders",
@@ -42,7 +43,8 @@ __all__ = [
 DEFAULT_LEVELS = np.arange(1, 100) / 100
 METHODS = ("frechet", "pointwise")
 HIGHEST_ORDER = 8
-LARGEST_OUTCOME = 1e150
+# Squares of numbers in between, and ratios of such squares, are finite and not zero.
+LARGEST, SMALLEST = 1e150, 1e-140
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,14 @@ def check_data(data: object) -> None:
         )
 
 
+def check_fit(fit: object) -> None:
+    """What is computed from a fit needs one."""
+    from distcausal.rdd.result import R3DResult
+
+    if not isinstance(fit, R3DResult):
+        raise DesignError(f"fit should be a result of r3d; got {type(fit).__name__}.")
+
+
 def check_curves(curves: np.ndarray) -> tuple[float, float]:
     """Smallest and largest quantile: finite, and small enough to be squared."""
     lowest, highest = float(curves.min()), float(curves.max())
@@ -145,10 +155,11 @@ def check_curves(curves: np.ndarray) -> tuple[float, float]:
             "some quantiles of the units are not finite at the levels asked for. "
             "Narrow levels, or check the laws that the units were made from."
         )
-    if max(abs(lowest), abs(highest)) > LARGEST_OUTCOME:
+    size = max(abs(lowest), abs(highest))
+    if size > LARGEST or 0 < size < SMALLEST:
         raise DataError(
-            f"outcomes run from {lowest:g} to {highest:g}; their squares overflow. "
-            "Rescale the outcome."
+            f"outcomes run from {lowest:g} to {highest:g}; their squares leave the "
+            "range of floating point. Rescale the outcome."
         )
     return lowest, highest
 
@@ -179,6 +190,12 @@ def read_design(data: RandomDistributions, roles: Roles, cutoff: float) -> Desig
     _check_cutoff(cutoff)
     x = _numbers(data, roles.running, "running") - float(cutoff)
     _check_sides(x, cutoff)
+    reach = np.abs(x).max()
+    if not SMALLEST < reach < LARGEST:
+        raise DataError(
+            f"running reaches {reach:g} from the cutoff, whose square leaves the range "
+            "of floating point. Rescale running."
+        )
     weight, share = np.ones(len(x)), None
     if roles.weights is not None:
         weight = _unit_weights(data, roles.weights)
@@ -201,18 +218,24 @@ def _check_cutoff(cutoff: object) -> None:
 def _numbers(data: RandomDistributions, value: object, argument: str) -> np.ndarray:
     """Column of finite numbers, one per unit."""
     column = unit_column(data, value, argument=argument)
-    if column.ndim != 1 or column.dtype.kind not in "biuf":
+    if column.ndim != 1:
         raise DataError(
-            f"{argument} should be one number per unit; got "
-            f"{column.dtype} with shape {column.shape}."
+            f"{argument} should be one number per unit; got an array of shape "
+            f"{column.shape}."
+        )
+    if column.dtype.kind not in "biuf":
+        found = listing(sorted(map(str, set(column.tolist()))), most=3)
+        raise DataError(
+            f"{argument} should be one number per unit, but holds {found}. Code it as "
+            "numbers, such as 0 and 1."
         )
     column = column.astype(float)
     bad = ~np.isfinite(column)
     if bad.any():
         raise DataError(
             f"{argument} is missing or infinite for {bad.sum()} of {len(column)} units "
-            f"({listing(np.asarray(data.ids)[bad])}). Drop those units first, with "
-            "data.take(numpy.isfinite(...)) on that column."
+            f"({listing(np.asarray(data.ids)[bad])}). Drop those units, with "
+            "data.take(numpy.isfinite(...)) on that column, or delete their rows."
         )
     return column
 
@@ -265,8 +288,8 @@ def _clusters(data: RandomDistributions, value: object) -> tuple[np.ndarray, int
     if missing.any():
         raise DataError(
             f"cluster is missing for {missing.sum()} of {len(labels)} units "
-            f"({listing(np.asarray(data.ids)[missing])}). Give them a label or drop "
-            "them with data.take."
+            f"({listing(np.asarray(data.ids)[missing])}). Give them a label, drop "
+            "them with data.take, or delete their rows."
         )
     # Labels of several kinds have no common order: by kind first, 1 apart from "1".
     names = sorted(
@@ -311,11 +334,15 @@ def _check_window(fit: SideFit, what: str) -> None:
     leaves no residual, and errors of zero would be claimed. ``what`` names the
     bandwidth in messages.
     """
-    x, needed = fit.sample.x, fit.order + 2
-    for group in range(len(fit.bandwidth)):
-        below, above = fit.bandwidth[group]
-        inside = fit.kernel(x / np.where(x >= 0, above, below)) * fit.sample.weight > 0
-        counts = [np.unique(x[inside & side]).size for side in (x < 0, x >= 0)]
+    x, needed = fit.sample.counted, fit.order + 2
+    distinct = [np.unique(np.abs(x[side])) for side in (x < 0, x >= 0)]
+    # A kernel that is zero at its edge gives no weight to a value just there.
+    edge: Literal["left", "right"] = "right" if fit.kernel(np.ones(1))[0] else "left"
+    for below, above in np.unique(fit.bandwidth, axis=0):
+        counts = [
+            int(np.searchsorted(values, width, edge))
+            for values, width in zip(distinct, (below, above), strict=True)
+        ]
         if min(counts) < needed:
             raise DesignError(
                 f"an order-{fit.order} fit with standard errors needs {needed} "

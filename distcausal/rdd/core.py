@@ -187,7 +187,8 @@ def with_limit_weights(fit: SideFit, density: float) -> SideFit:
     size = fit.order + 1
     limit = np.linalg.solve(fit.kernel.gram(fit.order), at_zero(fit.order))
     row = np.zeros_like(fit.row)
-    row[..., :size] = limit / (len(fit.sample) * density * fit.bandwidth[..., None])
+    mass = fit.sample.counted.size * density
+    row[..., :size] = limit / (mass * fit.bandwidth[..., None])
     return replace(fit, row=row)
 
 
@@ -218,7 +219,11 @@ def _residuals(fit: SideFit, block: Block) -> np.ndarray:
         origin = fit.sample.origin
         rows = fitted.reshape(len(block.x), -1) + origin
         fitted = (fit.projection(rows) - origin).reshape(fitted.shape)
-    return outcome - fitted
+    residual = outcome - fitted
+    # A treatment that the side decides is fitted exactly, up to rounding that must not
+    # be taken for an error.
+    rounding = 1e-13 * (np.abs(outcome) + np.abs(fitted))
+    return np.where(np.abs(residual) <= rounding, 0.0, residual)
 
 
 def unit_rows(fit: SideFit, block: Block, rule: ErrorRule) -> np.ndarray:

@@ -146,8 +146,9 @@ def _by_unit(
                 for fit, block, factor in zip(fits, blocks, scale, strict=True)
             ]
         )
-        own = side[:, None] == np.arange(2)
-        covariance.append([rows[part].T @ rows[part] for part in own.T])
+        # One array times its own transpose is half the work of a general product.
+        sides = [rows[side == 0], rows[side == 1]]
+        covariance.append([own.T @ own for own in sides])
         if not settings.gaussian:
             sums.append(
                 [
@@ -172,10 +173,11 @@ def _by_cluster(
     """Covariance and, unless Gaussian, multiplier sums, over independent clusters."""
     covariance, sums = [], []
     windows = _windows(fits)
+    every = int(cluster.max()) + 1
     streams = [fit.sample.cluster_blocks(cluster, windows) for fit in fits]
     for parts in zip(*streams, strict=True):
-        names = parts[0][1]
-        padded = size_class(len(names))
+        names, rows_held = parts[0][1], len(parts[0][0].x)
+        padded = size_class(min(every, rows_held))
         rows = np.concatenate(
             [
                 cluster_rows(fit, block, place, padded, rule)

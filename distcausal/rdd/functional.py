@@ -25,6 +25,7 @@ from distcausal.errors import (
 )
 from distcausal.numerics.band import order_statistic, rank_p_value
 from distcausal.numerics.functional import FUNCTIONALS, Functional
+from distcausal.rdd.check import check_fit
 from distcausal.rdd.profile import PROFILE
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from distcausal.rdd.result import R3DResult
 
 __all__ = ["FunctionalEffect", "functional_effect"]
+
+# Share of the simulated curves that must have a value of the functional.
+MOSTLY = 0.95
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -181,6 +185,7 @@ def functional_effect(
     >>> dc.functional_effect(fit, "mean").conf_low > 0
     True
     """
+    check_fit(fit)
     if fit.first_stage is not None:
         raise IdentificationError(
             "the effect of a fuzzy design on a functional concerns compliers, whose "
@@ -188,14 +193,8 @@ def functional_effect(
             "effect of crossing the cutoff itself fit without treatment=."
         )
     name, measure = _read_functional(functional, fit.levels)
-    if functional == "gini" and (fit.levels[0] > 0.011 or fit.levels[-1] < 0.989):
-        warn(
-            f"the levels run from {fit.levels[0]:g} to {fit.levels[-1]:g}; a gini "
-            "coefficient depends on the tails, which are taken as flat beyond them. "
-            "Fit on levels from 0.01 to 0.99.",
-            DataWarning,
-            stacklevel=2,
-        )
+    if functional == "gini":
+        _warn_of_gini(fit)
     below, above = (float(measure(c, fit.levels)) for c in (fit.below, fit.above))
     if not np.isfinite([below, above]).all():
         raise DataError(
@@ -227,6 +226,25 @@ def functional_effect(
         confidence=float(confidence),
         settings=fit.settings,
     )
+
+
+def _warn_of_gini(fit: R3DResult) -> None:
+    """A Gini coefficient lives in the tails and among positive outcomes."""
+    if fit.levels[0] > 0.011 or fit.levels[-1] < 0.989:
+        warn(
+            f"the levels run from {fit.levels[0]:g} to {fit.levels[-1]:g}; a gini "
+            "coefficient depends on the tails, which are taken as flat beyond them. "
+            "Fit on levels from 0.01 to 0.99.",
+            DataWarning,
+            stacklevel=3,
+        )
+    if min(fit.below[0], fit.above[0]) < 0:
+        warn(
+            "some outcomes are negative; a gini coefficient may then exceed one and is "
+            "hard to read. Compare another functional, such as 'variance'.",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _read_functional(
@@ -268,11 +286,17 @@ def _simulated(fit: R3DResult, measure: Functional, name: str) -> np.ndarray:
         dtype=float,
     )
     kept = values[np.isfinite(values)]
+    if kept.size < MOSTLY * values.size:
+        raise DataError(
+            f"functional {name!r} is not defined for {values.size - kept.size} of "
+            f"{values.size} simulated curves: the estimate is too close to where it "
+            "stops making sense for an interval. Choose another functional."
+        )
     if kept.size < values.size:
         warn(
             f"the functional {name!r} is not defined for {values.size - kept.size} of "
             f"{values.size} simulated curves, which are left out: the estimate is "
-            "close to where it stops making sense. Choose another functional.",
+            "close to where it stops making sense. Compare another functional.",
             InferenceWarning,
             stacklevel=3,
         )

@@ -22,6 +22,7 @@ from distcausal.numerics.band import (
     scaled,
 )
 from distcausal.numerics.monotone import cell_widths
+from distcausal.rdd.check import check_fit
 from distcausal.rdd.error import Contrast
 from distcausal.rdd.parts import TestTable
 from distcausal.rdd.profile import PROFILE
@@ -142,6 +143,7 @@ def homogeneity_test(
     >>> len(test), bool((test.p_value > 0.01).all())
     (2, True)
     """
+    check_fit(fit)
     if fit.levels.size < 2:
         raise DesignError(
             "the fit has one level, so there is nothing to compare it with. Fit on "
@@ -176,6 +178,7 @@ def _range_test(
 ) -> TestTable:
     """Largest deviation over each range, against its simulated law."""
     check_confidence(confidence)
+    check_fit(fit)
     published = fit.settings.get("profile") == PROFILE
     contrast, errors = _tested_curve(fit, name, published)
     gradient = contrast.linearised(np.eye(len(fit.draws.covariance)))
@@ -189,7 +192,9 @@ def _range_test(
             for part in (contrast.effect, errors, gradient)
         )
         spread = linear_errors(slope, fit.draws.covariance)
-        real = _beyond_rounding(fit, curve, spread)
+        average = linear_errors(gradient[:, inside] - slope, fit.draws.covariance)
+        size = fit.settings["outcome_size"][inside]
+        real = _beyond_rounding(curve, spread, average, size)
         curve, draws = np.where(real, curve, 0.0), np.where(real, draws, 0.0)
         if not scale:
             spread = np.ones(curve.shape)
@@ -231,17 +236,19 @@ def _tested_curve(
 
 
 def _beyond_rounding(
-    fit: R3DResult, curve: np.ndarray, spread: np.ndarray
+    deviation: np.ndarray, spread: np.ndarray, average: np.ndarray, size: np.ndarray
 ) -> np.ndarray:
-    """Where a deviation, or its error, is more than the rounding of what it is of.
+    """Where a deviation, or its error, is more than the rounding of its parts.
 
     Deviations from an average vanish where units differ in location alone; a test must
-    not compare their rounding errors with one another. A standard error is the root of
-    a variance, and keeps half the digits.
+    not compare their rounding errors with one another. ``average`` is the standard
+    error of what was subtracted, ``size`` the size of the outcomes in the window. A
+    standard error is the root of a variance, and keeps half the digits.
     """
-    values = max(np.abs(fit.below).max(), np.abs(fit.above).max())
-    errors = np.sqrt(np.diag(fit.draws.covariance)).max()
-    return (np.abs(curve) > 1e-11 * values) | (spread > 1e-7 * errors)
+    centred = average.any()
+    magnitude = np.full(size.shape, size.max()) if centred else size
+    noisy = spread > np.maximum(1e-7 * average, 1e-13 * magnitude)
+    return noisy | (np.abs(deviation) > 1e-11 * magnitude)
 
 
 def _largest(deviation: np.ndarray, alternative: str) -> np.ndarray:

@@ -86,7 +86,7 @@ def select_as_published(x: np.ndarray, curves: np.ndarray, rules: Rules) -> Sele
     if rules.selector.coverage:
         final = final * coverage_factor(units, s)
     final, pilot = (np.stack([h, h], axis=1) for h in (final, pilot))
-    return Selection(final, pilot, terms, density)
+    return Selection(final, pilot, terms, density, final)
 
 
 def _rate(

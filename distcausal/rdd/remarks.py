@@ -23,9 +23,11 @@ from distcausal.rdd.core import (
 
 if TYPE_CHECKING:
     from distcausal.data.distributions import RandomDistributions
+    from distcausal.rdd.bandwidth import Selection
     from distcausal.rdd.check import Design
     from distcausal.rdd.estimate import Curves, Fits
     from distcausal.rdd.result import FirstStage
+    from distcausal.rdd.windows import Windows
 
 __all__ = ["issue_warnings", "monotone_notes", "profile_notes"]
 
@@ -64,12 +66,17 @@ def profile_notes(profile: str | None) -> list[str]:
 
 
 def issue_warnings(
-    data: RandomDistributions, design: Design, fits: Fits, stage: FirstStage | None
+    data: RandomDistributions,
+    design: Design,
+    fits: Fits,
+    windows: Windows,
+    stage: FirstStage | None,
 ) -> list[str]:
     """Warn of what weakens the estimate or its inference; returns the sentences."""
     remarks = [
         *_few_units(fits.outcome),
         *_few_clusters(design, fits.outcome),
+        *_overruled(windows.selection),
         *_mass_points(design.x),
         *_small_samples(np.asarray(data.sizes), fits.levels),
         *_beyond_grid(data, fits.levels),
@@ -123,14 +130,32 @@ def _few_clusters(design: Design, fit: SideFit) -> Iterator[Remark]:
         )
 
 
+def _overruled(selection: Selection | None) -> Iterator[Remark]:
+    """A window wider than its rule asked for has a bias that nobody balanced."""
+    if selection is None:
+        return
+    widened = selection.bandwidth > selection.wanted * (1 + 1e-9)
+    if not widened.any():
+        return
+    asked, given = selection.wanted[widened].min(), selection.bandwidth[widened].max()
+    yield (
+        InferenceWarning,
+        f"the rule asked for a bandwidth of {asked:.4g}, widened to {given:.4g} so "
+        "that the window holds enough distinct values of running on each side. The "
+        "bias at that width is not controlled: compare narrower bandwidths and higher "
+        "orders.",
+    )
+
+
 def _mass_points(x: np.ndarray) -> Iterator[Remark]:
     repeated = 1 - np.unique(x).size / len(x)
     if repeated > MANY_REPEATED:
         yield (
             DataWarning,
             f"{repeated:.0%} of the units repeat another's value of running; bandwidth "
-            "and standard errors assume a continuous variable. Consider cluster= "
-            "with the values of running.",
+            "and bands assume a continuous variable. With few values near the cutoff "
+            "the bias of extrapolating between them is not covered: compare bandwidths "
+            "and orders. Clustering by those values does not mend that.",
         )
     at_cutoff = int(np.sum(x == 0))
     if at_cutoff > 1:

@@ -302,7 +302,7 @@ class R3DResult(Result):
 
     @property
     def __maketables_depvar__(self) -> str:
-        return str(self.settings.get("outcome") or "outcome")
+        return "outcome"
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, object]:

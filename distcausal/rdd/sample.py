@@ -19,6 +19,7 @@ from distcausal._base.shapes import pad_rows, size_class
 __all__ = ["BLOCK", "Block", "Sample"]
 
 BLOCK = 16384
+NEAREST = 101
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,31 @@ class Sample:
     def _whole(self) -> Block:
         return self._block(np.arange(len(self)), size_class(len(self)))
 
-    @property
+    @cached_property
     def origin(self) -> np.ndarray:
-        """Curve that outcomes are measured from, shape ``(level,)``: the first unit's.
+        """Curve that outcomes are measured from, shape ``(level,)``.
 
-        Fits carry it along exactly, and what all units share is then exactly zero: a
-        level at which nothing varies has effect and error zero, not rounding.
+        The median of the units nearest the cutoff, level by level. Fits carry it along,
+        and what all units share is then exactly zero: a level at which nothing varies
+        has effect and error zero, not rounding. A median, since one absurd value must
+        not cost the others their digits; the lower one, which is some unit's value.
         """
-        return self.curves[0]
+        counted = np.flatnonzero(self.weight > 0)
+        few = min(NEAREST, counted.size)
+        near = counted[np.argpartition(np.abs(self.x[counted]), few - 1)[:few]]
+        middle = (few - 1) // 2
+        return np.partition(self.curves[near], middle, axis=0)[middle]
+
+    def size_within(self, bandwidth: np.ndarray) -> np.ndarray:
+        """Largest absolute outcome of the units in the window, shape ``(level,)``."""
+        sizes = []
+        for block in self.blocks(bandwidth):
+            below, above = bandwidth.max(axis=0)
+            reach = np.where(block.x >= 0, above, below)
+            inside = (np.abs(block.x) <= reach) & (block.weight > 0)
+            outcome = block.curves[inside] + self.origin
+            sizes.append(np.abs(outcome).max(axis=0, initial=0.0))
+        return np.max(sizes, axis=0)
 
     def _block(self, index: np.ndarray, rows: int) -> Block:
         curves = self.curves[index] - self.origin
@@ -131,9 +149,11 @@ class Sample:
         below, above = bandwidth.max(axis=0)
         near = np.flatnonzero(np.abs(self.x) <= np.where(self.x >= 0, above, below))
         rows = near[np.argsort(cluster[near], kind="stable")]
+        # How many units and clusters lie in the window must not decide what compiles.
+        least = min(size_class(len(self)), BLOCK)
         for part in _whole_runs(cluster[rows], BLOCK):
             index = rows[part]
-            block = self._block(index, size_class(len(index)))
+            block = self._block(index, max(size_class(len(index)), least))
             names, place = np.unique(cluster[index], return_inverse=True)
             yield block, names, pad_rows(place, len(block.x))
 

@@ -275,9 +275,7 @@ def read_inference(
 
 def inference_settings(asked: MultiplierBootstrap, seed: Seed) -> dict[str, Any]:
     """What the result keeps about draws, seed and versions."""
-    import jax
-
-    from distcausal import __version__
+    from distcausal._base.session import versions
 
     return {
         "draws": int(asked.draws),
@@ -286,11 +284,7 @@ def inference_settings(asked: MultiplierBootstrap, seed: Seed) -> dict[str, Any]
         "leverage": asked.leverage,
         "influence": asked.influence,
         "seed": seed_record(seed),
-        "versions": {
-            "distcausal": __version__,
-            "jax": jax.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
     }
 
 

@@ -74,7 +74,7 @@ def select_windows(
         regularisation=rules.treatment_regularisation,
     )
     share = choose(treatment, single)
-    if not share.terms.variance.any():
+    if share.terms.variance.max() <= 1e-18 * np.abs(treatment.curves).max() ** 2:
         # Treatment does not vary on either side: any window gives the same share.
         common = selection.bandwidth.mean(axis=0, keepdims=True)
         return Windows(selection.bandwidth, common, selection)

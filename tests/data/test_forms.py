@@ -372,7 +372,8 @@ def test_a_scipy_family_is_a_law():
 
 
 def test_a_numpyro_family_is_a_law_in_double_precision():
-    distributions = pytest.importorskip("numpyro.distributions")
+    from numpyro import distributions
+
     data = RD.from_law(distributions.Normal, {"loc": [0.0, 3.0], "scale": [1.0, 2.0]})
     known = scipy.stats.norm.ppf([0.1, 0.9], [[0.0], [3.0]], [[1.0], [2.0]])
     assert_allclose(data.quantiles([0.1, 0.9]), known, rtol=1e-9)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from distcausal.numerics.leastsq import matrix_power, solve_moments, covariance_root
+from distcausal.numerics.leastsq import covariance_root, matrix_power, solve_moments
 
 rng = np.random.default_rng(0)
 

@@ -135,6 +135,7 @@ def _result(
             "method": "frechet",
             "order": 2,
             "pilot_order": 1,
+            "outcome_size": np.full(levels.size, 10.0),
             "kernel": "triangular",
             "multiplier": "normal",
             "leverage": "hc3",

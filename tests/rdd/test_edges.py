@@ -230,3 +230,77 @@ def test_settings_cannot_be_changed_through_the_result():
     found = fit()
     with pytest.raises(ValueError, match="read-only"):
         found.settings["levels"][0] = 0.5
+
+
+def test_weight_zero_is_absence_under_limit_weights_too():
+    weight = np.where(np.arange(UNITS) % 5 == 0, 0.0, 1.0)
+    inference = dc.MultiplierBootstrap(draws=19, influence="asymptotic")
+    data = dc.RandomDistributions.from_quantiles(CURVES, LEVELS, columns={"x": X})
+    options = {"running": "x", "bandwidth": 0.8, "inference": inference}
+    whole = dc.r3d(data, weights=weight, **options)
+    part = dc.r3d(data.take(weight > 0), **options)
+    np.testing.assert_allclose(whole.std_error, part.std_error, rtol=1e-9)
+
+
+def test_a_window_widened_for_want_of_distinct_values_is_a_warning():
+    coarse = np.round(X * 8) / 8 + 1 / 16
+    curves = CURVES / 50 + 8 * np.cos(4 * coarse)[:, None] * np.sign(coarse)[:, None]
+    data = dc.RandomDistributions.from_quantiles(curves, LEVELS)
+    with pytest.warns(dc.InferenceWarning, match=r"asked for a bandwidth of .*widened"):
+        dc.r3d(data, running=coarse, levels=LEVELS)
+
+
+def test_outcomes_without_noise_claim_no_effect():
+    found = fit(X[:, None] + np.zeros(4), bandwidth=0.7)
+    assert dc.nullity_test(found).p_value[0] == 1
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e170])
+def test_sizes_beyond_floating_point_are_refused(scale):
+    with pytest.raises(dc.DataError, match="Rescale"):
+        fit(scale * CURVES)
+    data = dc.RandomDistributions.from_quantiles(CURVES, LEVELS)
+    with pytest.raises(dc.DataError, match="Rescale running"):
+        dc.r3d(data, running=scale * X, levels=LEVELS)
+
+
+@pytest.mark.parametrize("call", [dc.nullity_test, dc.homogeneity_test])
+def test_what_is_not_a_fit_is_refused(call):
+    with pytest.raises(dc.DesignError, match="result of r3d"):
+        call(None)
+    with pytest.raises(dc.DesignError, match="result of r3d"):
+        dc.functional_effect(3, "mean")
+
+
+@pytest.mark.parametrize("how", ["outside the window", "with weight zero"])
+@pytest.mark.parametrize("position", [0, UNITS - 1])
+def test_an_absurd_unit_that_does_not_count_costs_no_digits(how, position):
+    # Units far from the cutoff at both ends of the file, one of them absurd.
+    x = X.copy()
+    x[[0, UNITS - 1]] = -0.95, 0.95
+    weight = np.ones(UNITS)
+    if how == "with weight zero":
+        weight[position] = 0.0
+    absurd = CURVES.copy()
+    absurd[position] += 1e15
+
+    def estimate(curves):
+        data = dc.RandomDistributions.from_quantiles(curves, LEVELS, columns={"x": x})
+        width = 2.0 if how == "with weight zero" else 0.8
+        return dc.r3d(data, running="x", weights=weight, bandwidth=width)
+
+    plain, found = estimate(CURVES), estimate(absurd)
+    np.testing.assert_allclose(found.effect, plain.effect, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.std_error, plain.std_error, rtol=1e-9)
+    for test in (dc.nullity_test, dc.homogeneity_test):
+        assert test(found).p_value[0] == test(plain).p_value[0]
+
+
+@pytest.mark.parametrize("kind", [float, bool, int])
+def test_full_compliance_is_the_sharp_design_bands_included(kind):
+    sharp, fuzzy = fit(), fit(treatment=(X >= 0).astype(kind))
+    np.testing.assert_allclose(fuzzy.effect, sharp.effect, rtol=1e-12)
+    np.testing.assert_allclose(fuzzy.std_error, sharp.std_error, rtol=1e-12)
+    np.testing.assert_allclose(fuzzy.draws.effect, sharp.draws.effect, rtol=1e-9)
+    assert fuzzy.first_stage.std_error == 0
+    assert fuzzy.bandwidth.treatment == fuzzy.bandwidth.outcome

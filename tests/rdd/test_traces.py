@@ -62,3 +62,23 @@ def test_a_new_size_of_the_same_class_compiles_nothing(options):
         for seed, units in enumerate(SIZES[1:], 1):
             run(units, seed)
     assert not later
+
+
+@pytest.mark.parametrize("bandwidth", [None, 0.4])
+def test_clusters_compile_nothing_new_whatever_the_window_holds(bandwidth):
+    def clustered(units, seed):
+        design = make(seed, units, 9)
+        return dc.r3d(
+            design.data,
+            running="x",
+            levels=design.levels,
+            cluster=np.arange(units) % 17,
+            bandwidth=bandwidth,
+        )
+
+    clustered(SIZES[0], 1)
+    with counting(COMPILED, TRACED) as seen:
+        for seed, units in enumerate(SIZES * 2):
+            clustered(units, seed)
+        clustered(SIZES[1], 5)
+    assert seen == []

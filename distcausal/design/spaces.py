@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +21,7 @@ from jax import random
 from distcausal._base.precision import resident
 from distcausal._base.shapes import pad_rows, size_class
 from distcausal._base.typing import Array
-from distcausal.design.basis import LinearBasis, PolynomialBasis
+from distcausal.design.basis import Basis, LinearBasis, PolynomialBasis
 from distcausal.design.check import features_and_mass
 from distcausal.design.indices import IndexSet, TotalDegree, multi_indices
 from distcausal.errors import DataError, DesignError, check_choice, listing
@@ -34,6 +34,45 @@ __all__ = ["FiniteSpace", "PolynomialSpace", "Space"]
 Draw = Callable[[Any, Array, int], Array]
 Propose = Callable[[Any, Array, int], tuple[Array, Array]]
 _DEGREE_TEN = TotalDegree(10)
+
+
+class Space(Protocol):
+    """What the designs ask of a space of functions with a measure.
+
+    Items are what is drawn: atoms, whole numbers, on finitely many points, and rows of
+    coordinates elsewhere.
+    """
+
+    @property
+    def size(self) -> int:
+        """Dimension m of the space."""
+
+    @property
+    def basis(self) -> Basis:
+        """Labels, values at points of the user, and the way back to the features."""
+
+    @property
+    def draw(self) -> Draw:
+        """``draw(source, key, count)``: items from the mixture that was prepared."""
+
+    @property
+    def propose(self) -> Propose:
+        """Items from ``k_m / m`` with their rows of values, scaled to unit length."""
+
+    def source(self, share: float) -> Any:
+        """Arrays for draws from ``share k_m / m + (1 - share) h``."""
+
+    def values(self, items: np.ndarray) -> np.ndarray:
+        """Orthonormal functions at items, shape ``(..., point, m)``."""
+
+    def background(self, items: np.ndarray) -> np.ndarray:
+        """Density h, of what the optimal density is mixed with, at items."""
+
+    def coordinates(self, items: np.ndarray) -> np.ndarray | None:
+        """Points ``(..., point, dim)`` of items; None where they are bare atoms."""
+
+    def atoms(self, items: np.ndarray) -> np.ndarray | None:
+        """Positions of items among finitely many points; None on other spaces."""
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -148,6 +187,18 @@ class FiniteSpace:
         """Orthonormal functions at atoms, shape ``(..., point, m)``."""
         return self.rows[atoms] / np.sqrt(self.mass[atoms])[..., None]
 
+    def background(self, atoms: np.ndarray) -> np.ndarray:
+        """Ones: mixtures are with the measure itself."""
+        return np.ones(atoms.shape)
+
+    def coordinates(self, atoms: np.ndarray) -> np.ndarray | None:
+        """None: the points are known by their positions alone."""
+        return None
+
+    def atoms(self, atoms: np.ndarray) -> np.ndarray | None:
+        """Positions of the points."""
+        return atoms
+
 
 @dataclass(frozen=True, eq=False, init=False)
 class PolynomialSpace:
@@ -224,8 +275,17 @@ class PolynomialSpace:
         """Orthonormal functions at points of the cube, ``(..., point, m)``."""
         return self.basis.values(points)
 
+    def background(self, points: np.ndarray) -> np.ndarray:
+        """Ones: mixtures are with the measure itself."""
+        return np.ones(points.shape[:-1])
 
-Space = FiniteSpace | PolynomialSpace
+    def coordinates(self, points: np.ndarray) -> np.ndarray | None:
+        """Return the points themselves."""
+        return points
+
+    def atoms(self, points: np.ndarray) -> np.ndarray | None:
+        """None: there are infinitely many points."""
+        return None
 
 
 def _refuse_dependent(dependent: tuple[int, ...], names: tuple[str, ...]) -> None:

@@ -9,7 +9,8 @@ from distcausal._base.session import session_info as session_info
 from distcausal.data.distributions import RandomDistributions as RandomDistributions
 from distcausal.design.designs import IID as IID
 from distcausal.design.designs import ProjectionDPP as ProjectionDPP
-from distcausal.design.designs import RepeatedDPP as RepeatedDPP
+from distcausal.design.pooled import RepeatedDPP as RepeatedDPP
+from distcausal.design.pooled import RepeatedVolume as RepeatedVolume
 from distcausal.design.designs import VolumeSampling as VolumeSampling
 from distcausal.design.fit import wls as wls
 from distcausal.design.indices import HyperbolicCross as HyperbolicCross

@@ -12,6 +12,7 @@ work.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from zlib import crc32
 
 import jax
@@ -21,7 +22,16 @@ import numpy as np
 from distcausal._base.typing import Array, Count, Real
 from distcausal.errors import DesignError
 
-__all__ = ["Seed", "by_unit", "check_seed", "host_stream", "seed_record", "stream"]
+__all__ = [
+    "Seed",
+    "branches",
+    "by_unit",
+    "check_seed",
+    "host_stream",
+    "seed_record",
+    "stages",
+    "stream",
+]
 
 Seed = int | Array
 
@@ -30,6 +40,19 @@ def stream(seed: Seed, stage: str) -> Array:
     """Key for a named stage, from an integer seed or a JAX key."""
     root = jax.random.key(seed) if isinstance(seed, int | np.integer) else seed
     return jax.random.fold_in(root, crc32(stage.encode()))
+
+
+@partial(jax.jit, static_argnames="stage")
+def stages(keys: Array, stage: str) -> Array:
+    """Key for a named stage of every lane, each from the lane's own key."""
+    number = crc32(stage.encode())
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+
+
+@jax.jit
+def branches(keys: Array, lane: Array, number: Array) -> Array:
+    """Key for each numbered branch of the lanes named, shape of both."""
+    return jax.vmap(jax.random.fold_in)(keys[lane], number)
 
 
 def host_stream(seed: Seed, stage: str) -> np.random.Generator:

@@ -15,8 +15,9 @@ import numpy as np
 
 from distcausal._base.fit import Record
 from distcausal.design.basis import Basis
+from distcausal.design.laws import Guarantees
 
-__all__ = ["DesignPoints"]
+__all__ = ["DesignPoints", "gram_spectrum"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -31,7 +32,7 @@ class DesignPoints(Record):
         Positions of the points among those of a finite space, shape ``(n,)``; None on
         other spaces. A point may occur more than once, except in a projection process.
     x
-        The points, shape ``(n, dim)``; None on finite spaces.
+        The points, shape ``(n, dim)``; None where the space knows features only.
     weights
         Weight ``w`` of every point in the least-squares fit, shape ``(n,)``.
     values
@@ -39,9 +40,15 @@ class DesignPoints(Record):
     basis
         Evaluates the functions elsewhere.
     law
-        ``"iid"``, ``"projection"``, ``"repeated"`` or ``"volume"``.
+        ``"iid"``, ``"projection"``, ``"volume"``, ``"repeated"``, ``"repeated volume"``
+        or ``"subset"``; after ``"conditioned"``, ``"best"`` or ``"greedy"`` where
+        points were selected by looking at them.
+    guarantees
+        What is exactly true of that law, as a `Guarantees`.
+    blocks
+        How many independent sets of equal size the points are, in their order.
     tries
-        How many designs were drawn to get this one.
+        How many designs were drawn to get this one; a number, or shape ``(draw,)``.
     settings
         Every argument as used, with seed and versions.
 
@@ -62,7 +69,9 @@ class DesignPoints(Record):
     values: np.ndarray
     basis: Basis
     law: str
-    tries: int
+    guarantees: Guarantees
+    blocks: int
+    tries: int | np.ndarray
     settings: dict[str, Any]
 
     def __repr__(self) -> str:
@@ -94,10 +103,20 @@ class DesignPoints(Record):
         The closer to one, the closer the fit to the best approximation; they are known
         before anything is evaluated.
         """
-        scaled = self.values * np.sqrt(self.weights / self.n_points)[..., None]
-        singular = np.linalg.svd(scaled, compute_uv=False)
-        missing = self.size - singular.shape[-1]
-        lengths = np.pad(singular, [(0, 0)] * (singular.ndim - 1) + [(0, missing)])
-        found = lengths[..., ::-1] ** 2
+        found = gram_spectrum(self.values, self.weights)
         found.flags.writeable = False
         return found
+
+
+def gram_spectrum(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Eigenvalues of ``G = (1/n) Σ w φ φ'``, ascending, shape ``(..., m)``.
+
+    Squared singular values of the scaled rows: the small ones, on which stability
+    depends, keep the digits that forming G would lose.
+    """
+    points, size = values.shape[-2:]
+    scaled = values * np.sqrt(weights / points)[..., None]
+    singular = np.linalg.svd(scaled, compute_uv=False)
+    missing = size - singular.shape[-1]
+    lengths = np.pad(singular, [(0, 0)] * (singular.ndim - 1) + [(0, missing)])
+    return lengths[..., ::-1] ** 2

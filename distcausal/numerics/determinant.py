@@ -14,7 +14,8 @@ because residuals only fall, so a whole window of proposals can be drawn at once
 whose window runs out goes on from where it stands, never from the start, which would
 favour sets that are found quickly.
 
-Draw number k depends on the key and k alone, so blocks of any size give the same draws.
+Every draw has a key of its own and depends on nothing else, so batches of any size give
+the same draws.
 Only directions matter to the second sampler, so its rows have unit length.
 """
 
@@ -171,25 +172,21 @@ def inverse_cdf(
 
 
 @jax.jit
-def chain_draws(
-    rows: Real[Array, "atom m"], key: Array, numbers: Count[Array, " draw"]
-) -> Draws:
+def chain_draws(rows: Real[Array, "atom m"], keys: Array) -> Draws:
     """Draw sets of atoms by the chain rule, all atoms' residuals in memory.
 
     Parameters
     ----------
     rows
         Orthonormal rows; rows of zeros are never chosen.
-    key
-        JAX key.
-    numbers
-        Numbers of the draws wanted.
+    keys
+        One JAX key per draw.
     """
     whole = jnp.sum(rows**2, axis=-1)
 
-    def one(number: Array) -> Draws:
+    def one(key: Array) -> Draws:
         size = rows.shape[1]
-        uniform = random.uniform(random.fold_in(key, number), (size,), rows.dtype)
+        uniform = random.uniform(key, (size,), rows.dtype)
 
         def step(carry: tuple[Array, Array, Array], u: Array) -> Any:
             basis, residual, place = carry
@@ -205,7 +202,7 @@ def chain_draws(
         atoms, lowest = lax.scan(step, start, uniform)[1]
         return Draws(atoms, jnp.full((), size), jnp.min(lowest))
 
-    return lax.map(one, numbers, batch_size=_group(len(numbers), len(rows)))
+    return lax.map(one, keys, batch_size=_group(len(keys), len(rows)))
 
 
 def stream_window(size: int) -> int:
@@ -217,8 +214,7 @@ def stream_window(size: int) -> int:
 def stream_draws(
     propose: Proposer,
     source: Any,
-    key: Array,
-    numbers: Count[Array, " draw"],
+    keys: Array,
     *,
     size: int,
     window: int,
@@ -232,10 +228,8 @@ def stream_draws(
         density ``k_m / m`` and their rows of basis values scaled to unit length.
     source
         Arrays that ``propose`` needs.
-    key
-        JAX key.
-    numbers
-        Numbers of the draws wanted.
+    keys
+        One JAX key per draw.
     size
         Dimension m of the space.
     window
@@ -247,12 +241,11 @@ def stream_draws(
     Lanes are worked on in groups whose windows fit a processor's cache; those not
     filled by their first window are gathered and continued together.
     """
-    keys = jax.vmap(partial(random.fold_in, key))(numbers)
-    group = _group(len(numbers), window * size)
+    group = _group(len(keys), window * size)
     # About as many at a time as a first window leaves unfilled.
-    share = group * -(-len(numbers) // (8 * group))
+    share = group * -(-len(keys) // (8 * group))
     work = partial(_use_window, propose, source, window)
-    blank = _blank(propose, source, key, size)
+    blank = _blank(propose, source, keys[0], size)
     lanes = lax.map(lambda one: work(one, blank, fresh=True), keys, batch_size=group)
 
     def unfinished(lanes: _Lane) -> Array:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import distcausal as dc
+from distcausal.design.base import Design, Drawn
 from tests.oracles import design as oracle
 
 FOLDER = Path(__file__).parent.parent / "reference" / "dpp"
@@ -71,7 +72,7 @@ def every_tuple(case: Case, share: float, n: int) -> tuple[dc.DesignPoints, np.n
     tuples, probability = oracle.volume_law(case.features, case.mass, share, n)
     possible = probability > IMPOSSIBLE
     design = dc.VolumeSampling(case.space, n, weight=share)
-    return design._described(tuples[possible], {}), probability[possible]
+    return points_at(design, tuples[possible]), probability[possible]
 
 
 def every_set(case: Case) -> tuple[dc.DesignPoints, np.ndarray]:
@@ -79,7 +80,13 @@ def every_set(case: Case) -> tuple[dc.DesignPoints, np.ndarray]:
     sets, probability = oracle.subset_law(case.features, case.mass)
     possible = probability > IMPOSSIBLE
     design = dc.ProjectionDPP(case.space)
-    return design._described(sets[possible], {}), probability[possible]
+    return points_at(design, sets[possible]), probability[possible]
+
+
+def points_at(design: Design, items: np.ndarray) -> dc.DesignPoints:
+    """Points at items given instead of drawn."""
+    draws = items.shape[: items.ndim - (1 if items.dtype.kind == "i" else 2)]
+    return design._described(Drawn(items, np.ones(draws, int)), {})
 
 
 def chi_square(

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 import distcausal as dc
 from distcausal.design import sampling
 from distcausal.numerics.determinant import Draws
+from tests.design.cases import points_at
 
 X = np.vander(np.linspace(-1, 1, 8), 3)
 SPACE = dc.FiniteSpace(X)
@@ -142,7 +143,7 @@ def test_a_prediction_refuses_features_of_another_number():
 
 
 def test_points_that_do_not_determine_the_functions_are_reported():
-    points = dc.IID(SPACE, 3, weight="one")._described(np.array([1, 1, 5]), {})
+    points = points_at(dc.IID(SPACE, 3, weight="one"), np.array([1, 1, 5]))
     with pytest.warns(dc.InferenceWarning, match="1 of 1 designs do not determine"):
         fit = dc.wls(points, np.array([1.0, 1.0, 2.0]))
     assert_allclose(fit.predict(X[[1, 5]]), [1, 2], atol=1e-12)
@@ -163,7 +164,7 @@ def test_single_precision_input_is_computed_in_double():
 def test_a_value_fitted_whatever_it_is_has_no_standard_error():
     dummies = np.kron(np.eye(2), np.ones((4, 1)))
     space = dc.FiniteSpace(dummies)
-    points = dc.VolumeSampling(space, 4)._described(np.array([0, 4, 5, 6]), {})
+    points = points_at(dc.VolumeSampling(space, 4), np.array([0, 4, 5, 6]))
     y = np.array([1.0, 2.0, 3.0, 5.0])
     fit = dc.wls(points, y)
     assert np.isnan(fit.std_error).tolist() == [True, False]

@@ -14,7 +14,14 @@ import pytest
 from numpy.testing import assert_allclose
 
 import distcausal as dc
-from tests.design.cases import SHARES, Case, every_set, every_tuple, finite_cases
+from tests.design.cases import (
+    SHARES,
+    Case,
+    every_set,
+    every_tuple,
+    finite_cases,
+    points_at,
+)
 from tests.oracles import design as oracle
 
 TOLERANCE = 1e-10
@@ -214,7 +221,7 @@ def test_pooled_projection_draws_are_biased_as_tabulated(case):
     which = np.indices([len(probability)] * stored["r"]).reshape(stored["r"], -1)
     index = np.concatenate([points.index[one] for one in which], axis=1)
     chance = np.prod(probability[which], axis=0)
-    pooled = dc.RepeatedDPP(case.space, stored["r"])._described(index, {})
+    pooled = points_at(dc.RepeatedDPP(case.space, stored["r"]), index)
     fit = dc.wls(pooled, case.f[index])
     bias = chance @ fit.coef - case.best_coef
     size = stored["bias_vector_orthonormal_coef_norm"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import distcausal as dc
+from tests.design.cases import points_at
 
 # Condition numbers below reach 1e4, values 10: rounding stays under this.
 ATOL = 1e-9
@@ -37,7 +38,7 @@ def log_prob(features: np.ndarray, mass: np.ndarray) -> np.ndarray:
 
 def fitted(features, mass, y, index, weight=1.0):
     design = dc.VolumeSampling(dc.FiniteSpace(features, mass), len(index), weight)
-    return dc.wls(design._described(index, {}), y)
+    return dc.wls(points_at(design, index), y)
 
 
 @given(grounds())

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 import distcausal as dc
 from distcausal.design.points import DesignPoints
 from distcausal.design.result import WLSResult
+from tests.design.cases import points_at
 
 SPACE = dc.PolynomialSpace(dim=2, index=dc.TotalDegree(2))
 POINTS = dc.VolumeSampling(SPACE, 14).sample(seed=1)
@@ -49,7 +50,7 @@ def test_every_field_gains_axes_for_draws_and_values(name, coef, error, predicte
 
 def test_a_batch_fits_each_draw_as_if_alone():
     for draw, points in enumerate(MANY.x):
-        alone = dc.VolumeSampling(SPACE, 14)._described(points, {})
+        alone = points_at(dc.VolumeSampling(SPACE, 14), points)
         fit = dc.wls(alone, CURVES[draw])
         batch = FITS["many curves"]
         assert_allclose(batch.coef[draw], fit.coef, atol=1e-12)

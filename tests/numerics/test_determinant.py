@@ -120,8 +120,7 @@ def proposed(rows, draws, window, ask=propose):
         return stream_draws(
             ask,
             (rows, np.cumsum(leverage(rows))),
-            jax.random.key(0),
-            jnp.arange(draws),
+            jax.random.split(jax.random.key(0), draws),
             size=rows.shape[1],
             window=window,
         )
@@ -150,7 +149,7 @@ def test_many_functions_are_handled_with_residuals_that_stay_squares():
     streamed = proposed(rows, 16, stream_window(60))
 
     def chained():
-        return chain_draws(rows, jax.random.key(0), jnp.arange(16))
+        return chain_draws(rows, jax.random.split(jax.random.key(0), 16))
 
     for found in (streamed, double(chained)()):
         assert (found.filled == 60).all()

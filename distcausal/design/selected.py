@@ -1,0 +1,299 @@
+"""Designs selected from draws of another one: given stability, or the best of several.
+
+Selection looks at points only, never at values, so it costs no evaluation. It trades
+exactness for stability: once draws have been refused no coefficient is unbiased and no
+residual measures an error without bias, and a fit carries what is known of its own
+points only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from distcausal._base.keys import branches
+from distcausal._base.typing import Array
+from distcausal.design.base import Design, Drawn
+from distcausal.design.check import whole_number
+from distcausal.design.laws import NONE, Guarantees
+from distcausal.design.points import gram_spectrum
+from distcausal.design.spaces import Space
+from distcausal.errors import ConvergenceError, DesignError, check_choice
+from distcausal.numerics.binomial import exact_interval
+from distcausal.numerics.bounds import iid_lower, iid_norm, least_size
+
+__all__ = ["BestOf", "Conditioned", "Event", "Modified", "check_delta", "instability"]
+
+Event = Literal["lower", "norm"]
+_LEAST_LANES = 16  # designs drawn together when one of them is to be accepted
+_NUMBERS = 1 << 24  # numbers held at once while candidates are compared
+_IID_BOUNDS = {"lower": iid_lower, "norm": iid_norm}
+
+
+def instability(spectrum: np.ndarray, event: Event) -> np.ndarray:
+    """How far Gram matrices are from the identity, shape without the last axis.
+
+    ``1 - λ_min`` for ``"lower"``, the largest ``|λ - 1|`` for ``"norm"``.
+    """
+    low = 1 - spectrum[..., 0]
+    return low if event == "lower" else np.maximum(low, spectrum[..., -1] - 1)
+
+
+class Modified(Design):
+    """A design made from another one on the same space."""
+
+    base: Design
+
+    @property
+    def space(self) -> Space:  # type: ignore[override]
+        """Functions and measure."""
+        return self.base.space
+
+    @property
+    def law(self) -> str:
+        """Name of the law."""
+        return self.base.law
+
+    @property
+    def guarantees(self) -> Guarantees:
+        """What is exactly true of the law."""
+        return NONE
+
+    @property
+    def n_points(self) -> int:
+        """Points in one draw."""
+        return self.base.n_points
+
+    @property
+    def share(self) -> float:
+        """Share of the optimal density in the sampling measure ``μ / w``."""
+        return self.base.share
+
+    def _named(self) -> str:
+        return f"{self.base._named()}, {type(self).__name__}"
+
+    def _spectrum(self, items: np.ndarray) -> np.ndarray:
+        values = self.space.values(items)
+        return gram_spectrum(values, self._weights(values, items))
+
+    def _scaled(self, items: np.ndarray) -> np.ndarray:
+        """Functions at points, each row times the root of its weight."""
+        values = self.space.values(items)
+        return values * np.sqrt(self._weights(values, items))[..., None]
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioned(Modified):
+    """Draws of a design given that they are stable: others are drawn again.
+
+    Stability bounds the error of every function almost surely. It is a matter of the
+    points alone, so drawing again costs no evaluation; it costs unbiasedness.
+
+    Attributes
+    ----------
+    base
+        Design to draw from.
+    delta
+        Distance allowed, in (0, 1).
+    event
+        ``"lower"``: the smallest eigenvalue of ``G`` is at least ``1 - delta``;
+        ``"norm"``: all eigenvalues are within ``delta`` of one.
+    max_tries
+        Draws allowed for each design wanted, on average; and for the first success.
+
+    Raises
+    ------
+    DesignError
+        If an argument is not as described; when sampling `ConvergenceError` if stable
+        points are not found, with the share of stable draws and the best one seen.
+
+    References
+    ----------
+    Haberstich, Nouy and Perrin (2022), arXiv:1912.07075.
+
+    Examples
+    --------
+    >>> import distcausal as dc
+    >>> space = dc.PolynomialSpace(index=dc.TotalDegree(10))
+    >>> points = dc.RepeatedDPP(space, 2).conditioned(0.9, event="norm").sample()
+    >>> bool(points.gram_eigenvalues[0] >= 0.1)
+    True
+    """
+
+    base: Design
+    delta: float = 0.5
+    event: Event = "lower"
+    max_tries: int = 1000
+
+    def __post_init__(self) -> None:
+        """Check the arguments once, where they are written."""
+        check_delta(self.delta)
+        check_choice("event", self.event, ("lower", "norm"))
+        whole_number("max_tries", self.max_tries, 1)
+
+    @property
+    def law(self) -> str:
+        """Name of the law."""
+        return f"conditioned {self.base.law}"
+
+    @property
+    def blocks(self) -> int:
+        """One: the condition ties all points together."""
+        return 1
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            **self.base._arguments(),
+            "delta": float(self.delta),
+            "event": self.event,
+            "max_tries": int(self.max_tries),
+        }
+
+    def _drawn(self, keys: Array, kept: int) -> Drawn:
+        lanes = np.arange(len(keys))
+        first = self._tried(keys, lanes, np.zeros(len(lanes), int), kept)
+        items, tries = first.items.copy(), np.ones(len(lanes), int)
+        count = _Count(kept, int(first.stable[:kept].sum()), first.nearest)
+        pending, rounds = np.flatnonzero(~first.stable[:kept]), 1
+        batch = max(len(lanes), _LEAST_LANES)
+        while pending.size:
+            self._give_up_if_hopeless(count, kept)
+            # Every draw still wanted gets its next tries, as many as fit the batch.
+            each = batch // pending.size
+            lane = np.resize(np.repeat(pending, each), batch)
+            number = rounds + np.arange(batch) % each
+            turn = self._tried(keys, lane, number, pending.size * each)
+            stable = turn.stable[: pending.size * each].reshape(-1, each)
+            place, hit = stable.argmax(axis=1), stable.any(axis=1)
+            source = np.arange(pending.size) * each + place
+            items[pending[hit]] = turn.items[source[hit]]
+            tries[pending[hit]] = rounds + place[hit] + 1
+            count = count.plus(stable, turn.nearest)
+            rounds, pending = rounds + each, pending[~hit]
+        return Drawn(items, tries)
+
+    def _tried(
+        self, keys: Array, lane: np.ndarray, number: np.ndarray, kept: int
+    ) -> _Tried:
+        """Numbered tries of the lanes named."""
+        items = self.base._drawn(branches(keys, lane, number), kept).items
+        away = instability(self._spectrum(items), self.event)
+        return _Tried(items, away <= self.delta, float(away[:kept].min()))
+
+    def _give_up_if_hopeless(self, count: _Count, wanted: int) -> None:
+        if count.tries < self.max_tries * (wanted if count.stable else 1):
+            return
+        low, high = exact_interval(count.stable, count.tries)
+        what = "1 - λ_min" if self.event == "lower" else "|G - I|"
+        bound, size = _IID_BOUNDS[self.event], self.space.size
+        needed = least_size(lambda n: bound(size, n, self.delta), 0.5, size)
+        raise ConvergenceError(
+            f"{count.stable} of {count.tries} draws of {self.base.n_points} points had "
+            f"{what} <= {self.delta:g} (probability {low:.2g} to {high:.2g}); the "
+            f"least seen was {count.nearest:.3g}. Raise delta or the number of points "
+            f"({needed} independent ones with optimal weights are stable in at least "
+            "half of all draws), or use RepeatedDPP."
+        )
+
+
+class _Tried(NamedTuple):
+    """Designs drawn, which of them are stable, and how near the others came."""
+
+    items: np.ndarray
+    stable: np.ndarray
+    nearest: float
+
+
+class _Count(NamedTuple):
+    """Designs drawn so far, stable ones among them, and the least instability."""
+
+    tries: int
+    stable: int
+    nearest: float
+
+    def plus(self, stable: np.ndarray, nearest: float) -> _Count:
+        """Count another round."""
+        return _Count(
+            self.tries + stable.size,
+            self.stable + int(stable.sum()),
+            min(self.nearest, nearest),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class BestOf(Modified):
+    """The most stable of several draws: the one with the smallest ``|G - I|``.
+
+    Attributes
+    ----------
+    base
+        Design to draw from.
+    candidates
+        Number of draws of which one is kept.
+
+    Raises
+    ------
+    DesignError
+        If ``candidates`` is not a whole number, 1 or more.
+
+    References
+    ----------
+    Haberstich, Nouy and Perrin (2022), arXiv:1912.07075.
+
+    Examples
+    --------
+    >>> import distcausal as dc
+    >>> space = dc.PolynomialSpace(index=dc.TotalDegree(4))
+    >>> design = dc.IID(space, 15)
+    >>> chosen = design.best_of(20).sample(seed=1).gram_eigenvalues
+    >>> bool(chosen[0] > design.sample(seed=1).gram_eigenvalues[0])
+    True
+    """
+
+    base: Design
+    candidates: int
+
+    def __post_init__(self) -> None:
+        """Check the number once, where it is written."""
+        whole_number("candidates", self.candidates, 1)
+
+    @property
+    def law(self) -> str:
+        """Name of the law."""
+        return f"best {self.base.law}"
+
+    def _arguments(self) -> dict[str, Any]:
+        return {**self.base._arguments(), "candidates": int(self.candidates)}
+
+    def _drawn(self, keys: Array, kept: int) -> Drawn:
+        numbers = self.candidates * self.base.n_points * self.space.size
+        lanes = gcd(len(keys), 1 << max(_NUMBERS // numbers, 1).bit_length() - 1)
+        parts = [
+            self._chosen(keys, np.arange(start, start + lanes))
+            for start in range(0, kept, lanes)
+        ]
+        items = np.concatenate(parts)
+        # Lanes that only fill the shape repeat others.
+        return Drawn(
+            np.resize(items, (len(keys), *items.shape[1:])),
+            np.full(len(keys), self.candidates),
+        )
+
+    def _chosen(self, keys: Array, lanes: np.ndarray) -> np.ndarray:
+        """Best items of some lanes."""
+        lane = np.repeat(lanes, self.candidates)
+        number = np.tile(np.arange(self.candidates), len(lanes))
+        items = self.base._drawn(branches(keys, lane, number), len(lane)).items
+        away = instability(self._spectrum(items), "norm")
+        best = away.reshape(len(lanes), -1).argmin(axis=1)
+        return items[np.arange(len(lanes)) * self.candidates + best]
+
+
+def check_delta(delta: object) -> None:
+    """Raise `DesignError` unless a distance is in (0, 1)."""
+    number = isinstance(delta, float | np.floating) and not isinstance(delta, bool)
+    if not number or not 0 < delta < 1:  # type: ignore[operator]
+        raise DesignError(f"delta {delta!r} should be a number in (0, 1).")

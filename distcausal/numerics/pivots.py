@@ -91,7 +91,8 @@ def greedy_pivots(rows: Real[Array, "row column"], *, count: int) -> Pivots:
         left = residual - (rows @ direction) ** 2
         left = jnp.where(left > _LEAST_SHARE * whole, left, 0.0)
         # A row chosen is never chosen again, even when nothing else is left.
-        carry = (basis.at[place].set(direction), left.at[row].set(-1.0), place + 1)
+        left = jnp.where(residual < 0, -1.0, left).at[row].set(-1.0)
+        carry = (basis.at[place].set(direction), left, place + 1)
         # From the row itself: the running difference has lost digits by now.
         return carry, Pivots(row, jnp.sum(rows[row] * direction) ** 2)
 

@@ -111,7 +111,7 @@ def _root(values: Array, parts: Array, low: Any, high: Any) -> Array:
 
     def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = (ends[0] + ends[1]) / 2
-        gap = values - middle[:, None]
+        gap = values[None, :] - middle[:, None]
         safe = jnp.where(gap == 0, jnp.finfo(gap.dtype).tiny, gap)
         # By Sylvester's law this is negative when the eigenvalue is below the middle.
         above = 1 - jnp.sum(parts / safe, axis=1) >= 0

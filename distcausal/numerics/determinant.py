@@ -36,12 +36,15 @@ from distcausal._base.typing import Array, Count, Real
 __all__ = [
     "Draws",
     "chain_draws",
+    "group_size",
     "inverse_cdf",
     "leverage",
     "log_elementary_symmetric",
+    "log_elementary_table",
     "stream_draws",
     "stream_window",
     "subset_log_prob",
+    "unit_orthogonal",
 ]
 
 Proposer = Callable[[Any, Array, int], tuple[Array, Array]]
@@ -148,12 +151,37 @@ def log_elementary_symmetric(
     [1.0, 6.0, 11.0, 6.0]
     """
     log_values = jnp.asarray(log_values)
-    start = jnp.full(order + 1, -jnp.inf, log_values.dtype).at[0].set(0.0)
+    return lax.fori_loop(
+        0,
+        len(log_values),
+        lambda place, sums: _with_value(sums, log_values[place]),
+        _no_values(log_values, order),
+    )
 
-    def include(sums: Array, value: Array) -> tuple[Array, None]:
-        return sums.at[1:].set(jnp.logaddexp(sums[1:], sums[:-1] + value)), None
 
-    return lax.scan(include, start, log_values)[0]
+def log_elementary_table(
+    log_values: Real[Array, " value"], order: int
+) -> Real[Array, "values orders"]:
+    """Return `log_elementary_symmetric` of the first 0, 1, 2, ... of the values.
+
+    Shape ``(value + 1, order + 1)``.
+    """
+    start = _no_values(log_values, order)
+
+    def include(sums: Array, value: Array) -> tuple[Array, Array]:
+        sums = _with_value(sums, value)
+        return sums, sums
+
+    return jnp.concatenate([start[None], lax.scan(include, start, log_values)[1]])
+
+
+def _no_values(log_values: Array, order: int) -> Array:
+    return jnp.full(order + 1, -jnp.inf, log_values.dtype).at[0].set(0.0)
+
+
+def _with_value(sums: Array, value: Array) -> Array:
+    """Sums of products after one more value, each order gaining from the one below."""
+    return sums.at[1:].set(jnp.logaddexp(sums[1:], sums[:-1] + value))
 
 
 def inverse_cdf(
@@ -191,7 +219,7 @@ def chain_draws(rows: Real[Array, "atom m"], keys: Array) -> Draws:
         def step(carry: tuple[Array, Array, Array], u: Array) -> Any:
             basis, residual, place = carry
             atom = inverse_cdf(jnp.cumsum(residual), u)
-            direction = _orthogonal(basis, rows[atom])
+            direction = unit_orthogonal(basis, rows[atom])
             residual = residual - (rows @ direction) ** 2
             lowest = jnp.min(residual)
             residual = jnp.maximum(residual, 0.0).at[atom].set(0.0)
@@ -202,7 +230,7 @@ def chain_draws(rows: Real[Array, "atom m"], keys: Array) -> Draws:
         atoms, lowest = lax.scan(step, start, uniform)[1]
         return Draws(atoms, jnp.full((), size), jnp.min(lowest))
 
-    return lax.map(one, keys, batch_size=_group(len(keys), len(rows)))
+    return lax.map(one, keys, batch_size=group_size(len(keys), len(rows)))
 
 
 def stream_window(size: int) -> int:
@@ -241,7 +269,7 @@ def stream_draws(
     Lanes are worked on in groups whose windows fit a processor's cache; those not
     filled by their first window are gathered and continued together.
     """
-    group = _group(len(keys), window * size)
+    group = group_size(len(keys), window * size)
     # About as many at a time as a first window leaves unfilled.
     share = group * -(-len(keys) // (8 * group))
     work = partial(_use_window, propose, source, window)
@@ -261,7 +289,7 @@ def stream_draws(
     return Draws(lanes.items, lanes.filled, lanes.lowest)
 
 
-def _group(draws: int, numbers: int) -> int:
+def group_size(draws: int, numbers: int) -> int:
     """How many draws to work on together when each needs so many numbers.
 
     A power of two that divides the draws: a group left over would compile on its own.
@@ -305,7 +333,7 @@ def _use_window(
         fits = threshold < residual
         first = jnp.argmax(fits)
         found = fits[first] & (lane.filled < len(lane.basis))
-        direction = _orthogonal(lane.basis, rows[first])
+        direction = unit_orthogonal(lane.basis, rows[first])
         direction = jnp.where(found, direction, 0.0)
         residual = residual - (rows @ direction) ** 2
         lowest = jnp.minimum(lane.lowest, jnp.min(residual))
@@ -326,7 +354,9 @@ def _use_window(
     return lane._replace(windows=lane.windows + 1)
 
 
-def _orthogonal(basis: Real[Array, "m m"], row: Real[Array, " m"]) -> Real[Array, " m"]:
+def unit_orthogonal(
+    basis: Real[Array, "taken m"], row: Real[Array, " m"]
+) -> Real[Array, " m"]:
     """Unit vector along the part of a row orthogonal to the directions taken.
 
     Projected out twice: what rounding leaves after the first time would grow with

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from distcausal._base.typing import Array, Count, Real
-from distcausal.numerics.determinant import _orthogonal as unit_orthogonal
+from distcausal.numerics.determinant import unit_orthogonal
 
 __all__ = ["Pivots", "greedy_pivots"]
 

@@ -153,19 +153,18 @@ class Conditioned(Modified):
         }
 
     def _drawn(self, keys: Array, kept: int) -> Drawn:
-        lanes = np.arange(len(keys))
-        first = self._tried(keys, lanes, np.zeros(len(lanes), int), kept)
-        items, tries = first.items.copy(), np.ones(len(lanes), int)
+        first = self._tried(keys, kept)
+        items, tries = first.items.copy(), np.ones(len(keys), int)
         count = _Count(kept, int(first.stable[:kept].sum()), first.nearest)
         pending, rounds = np.flatnonzero(~first.stable[:kept]), 1
-        batch = max(len(lanes), _LEAST_LANES)
+        batch = max(len(keys), _LEAST_LANES)
         while pending.size:
             self._give_up_if_hopeless(count, kept)
             # Every draw still wanted gets its next tries, as many as fit the batch.
             each = batch // pending.size
             lane = np.resize(np.repeat(pending, each), batch)
             number = rounds + np.arange(batch) % each
-            turn = self._tried(keys, lane, number, pending.size * each)
+            turn = self._tried(branches(keys, lane, number), pending.size * each)
             stable = turn.stable[: pending.size * each].reshape(-1, each)
             place, hit = stable.argmax(axis=1), stable.any(axis=1)
             source = np.arange(pending.size) * each + place
@@ -175,11 +174,9 @@ class Conditioned(Modified):
             rounds, pending = rounds + each, pending[~hit]
         return Drawn(items, tries)
 
-    def _tried(
-        self, keys: Array, lane: np.ndarray, number: np.ndarray, kept: int
-    ) -> _Tried:
-        """Numbered tries of the lanes named."""
-        items = self.base._drawn(branches(keys, lane, number), kept).items
+    def _tried(self, keys: Array, kept: int) -> _Tried:
+        """One try for every key."""
+        items = self.base._drawn(keys, kept).items
         away = instability(self._spectrum(items), self.event)
         return _Tried(items, away <= self.delta, float(away[:kept].min()))
 

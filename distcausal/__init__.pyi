@@ -7,8 +7,13 @@ from distcausal._base.citation import cite as cite
 from distcausal._base.jaxcompat import cache_compilations as cache_compilations
 from distcausal._base.session import session_info as session_info
 from distcausal.data.distributions import RandomDistributions as RandomDistributions
+from distcausal.design.crossfit import cross_fitted_wls as cross_fitted_wls
+from distcausal.design.crossfit import quasi_projection as quasi_projection
+from distcausal.design.crossfit import replicated_wls as replicated_wls
 from distcausal.design.designs import IID as IID
 from distcausal.design.designs import ProjectionDPP as ProjectionDPP
+from distcausal.design.functional import FunctionalEstimate as FunctionalEstimate
+from distcausal.design.observed import evaluate as evaluate
 from distcausal.design.pooled import RepeatedDPP as RepeatedDPP
 from distcausal.design.pooled import RepeatedVolume as RepeatedVolume
 from distcausal.design.designs import VolumeSampling as VolumeSampling

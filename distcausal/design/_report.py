@@ -21,6 +21,18 @@ _LAWS = {
     "projection": "projection process",
     "repeated": "repeated projection process",
     "volume": "volume sampling",
+    "repeated volume": "repeated volume sampling",
+    "subset": "volume sampling of subsets",
+}
+_TITLES = {
+    "wls": "Weighted Least Squares at Design Points",
+    "cross-fitted": "Cross-Fitted Weighted Least Squares at Design Points",
+    "quasi-projection": "Quasi-Projection at Design Points",
+}
+_ERRORS = {
+    "blocks": "Standard errors come from the spread of independent blocks of points.",
+    "points": "Standard errors come from the spread of single points; they are too "
+    "large rather than too small where points repel each other.",
 }
 
 
@@ -47,12 +59,14 @@ def fit_glance(fit: WLSResult) -> pd.DataFrame:
     import pandas as pd
 
     certificate = fit.certificate
-    error = fit.residual_error_sq
+    error, best = fit.residual_error_sq, fit.best_error
     return pd.DataFrame(
         [
             {
                 "law": fit.law,
+                "method": fit.method,
                 "n_points": fit.n_points,
+                "n_unique": fit.n_unique,
                 "n_functions": fit.size,
                 "draws": fit.draws or 1,
                 "gram_min": float(np.median(certificate.gram_min)),
@@ -61,6 +75,7 @@ def fit_glance(fit: WLSResult) -> pd.DataFrame:
                 "uniform_factor": float(np.median(certificate.uniform_factor)),
                 "expected_factor": certificate.expected_factor,
                 "residual_error_sq": None if error is None else float(np.mean(error)),
+                "best_error": None if best is None else float(np.median(best)),
             }
         ]
     )
@@ -84,7 +99,7 @@ def fit_table(fit: WLSResult) -> Table:
     )
     rows = tuple(zip(*columns, strict=True))
     return Table(
-        title="Weighted Least Squares at Design Points",
+        title=_TITLES[fit.method],
         left=_size_pairs(fit),
         right=_promise_pairs(fit),
         columns=("function", "coef", "std err", "z", "P>|z|"),
@@ -95,7 +110,7 @@ def fit_table(fit: WLSResult) -> Table:
 
 def _size_pairs(fit: WLSResult) -> Pairs:
     pairs = [
-        ("Design", _LAWS[fit.law]),
+        ("Design", _LAWS.get(fit.law, fit.law)),
         ("Points", str(fit.n_points)),
         ("Functions", str(fit.size)),
     ]
@@ -111,20 +126,24 @@ def _promise_pairs(fit: WLSResult) -> Pairs:
     pairs = [
         ("Smallest eigenvalue of G", _typical(certificate.gram_min)),
         ("Condition number of G", _typical(certificate.condition)),
-        ("Error over best uniform", f"<= {_typical(certificate.uniform_factor)}"),
     ]
+    if np.isfinite(certificate.uniform_factor).any():
+        bound = f"<= {_typical(certificate.uniform_factor)}"
+        pairs.append(("Error over best uniform", bound))
     if certificate.expected_factor is not None:
         bound = f"<= {certificate.expected_factor:g}"
         pairs.append(("Expected sq. error over best", bound))
     if fit.residual_error_sq is not None:
         error = float(np.mean(fit.residual_error_sq))
         pairs.append(("Squared best error", f"{error:.4g}"))
+    elif fit.best_error is not None:
+        pairs.append(("Best error, not unbiased", _typical(fit.best_error)))
     return tuple(pairs)
 
 
 def _notes(fit: WLSResult) -> tuple[str, ...]:
     notes = []
-    if fit.certificate.expected_factor is not None:
+    if fit.guarantees.unbiased:
         notes.append(
             "The coefficients are unbiased for those of the best approximation."
         )
@@ -135,9 +154,11 @@ def _notes(fit: WLSResult) -> tuple[str, ...]:
         notes.append(
             "As many points as functions leave no residuals and no standard errors."
         )
-    else:
+    elif "leverage" in fit.settings:
         kind = str(fit.settings["leverage"]).upper()
         notes.append(f"Standard errors are robust to heteroscedasticity ({kind}).")
+    else:
+        notes.append(_ERRORS[fit.settings["errors"]])
     if fit.size > _MOST_ROWS:
         notes.append(f"The first {_MOST_ROWS} of {fit.size} coefficients are shown.")
     if fit.responses is not None:

@@ -13,6 +13,7 @@ __all__ = [
     "features_and_mass",
     "optimal_share",
     "responses",
+    "shares",
     "whole_number",
 ]
 
@@ -56,27 +57,39 @@ def features_and_mass(
 def _probabilities(mass: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Masses divided by their sum."""
     points, functions = shape
-    weight = np.ones(points) if mass is None else _numbers("mass", mass)
-    if weight.shape != (points,):
-        raise DataError(
-            f"mass should have one entry for each of the {points} points; got shape "
-            f"{weight.shape}."
-        )
-    wrong = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
-    if wrong.size:
-        raise DataError(
-            f"mass should be finite and not negative; {wrong.size} of {points} are "
-            f"not (points {listing(wrong.tolist())})."
-        )
+    weight = shares("mass", mass, points)
     positive = int(np.count_nonzero(weight))
-    if positive == 0:
-        raise DataError("mass should be positive somewhere; all of it is zero.")
     if positive < functions:
         raise DataError(
             f"a space of {functions} features needs at least {functions} points with "
             f"mass; there are {positive}. Remove features or add points."
         )
-    # Dividing by the largest first keeps sums of huge masses finite.
+    return weight
+
+
+def shares(name: str, given: Any, points: int) -> np.ndarray:
+    """Nonnegative numbers divided by their sum, equal ones if none are given.
+
+    Raises
+    ------
+    DataError
+        If their number is wrong, one is negative, missing or infinite, or all are zero.
+    """
+    weight = np.ones(points) if given is None else _numbers(name, given)
+    if weight.shape != (points,):
+        raise DataError(
+            f"{name} should have one entry for each of the {points} points; got shape "
+            f"{weight.shape}."
+        )
+    wrong = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+    if wrong.size:
+        raise DataError(
+            f"{name} should be finite and not negative; {wrong.size} of {points} are "
+            f"not (points {listing(wrong.tolist())})."
+        )
+    if not weight.any():
+        raise DataError(f"{name} should be positive somewhere; all of it is zero.")
+    # Dividing by the largest first keeps sums of huge weights finite.
     weight = weight / weight.max()
     return weight / weight.sum()
 
@@ -153,6 +166,11 @@ def optimal_share(weight: object) -> float:
 
 def _numbers(name: str, given: Any) -> np.ndarray:
     """Float64 array, or an error that says what came instead."""
+    if np.iscomplexobj(given):
+        raise DataError(
+            f"{name} should be real numbers, but is complex. Fit the real and the "
+            "imaginary part as two values."
+        )
     try:
         return np.array(given, dtype=float)
     except (TypeError, ValueError) as error:

@@ -13,18 +13,29 @@ from warnings import warn
 
 import numpy as np
 
-from distcausal.design.check import responses
+from distcausal.design.assemble import LinearFit, assembled, keeps_covariance
+from distcausal.design.observed import Observed, observed
 from distcausal.design.points import DesignPoints
-from distcausal.design.result import Certificate, WLSResult
-from distcausal.errors import DataError, InferenceWarning, check_choice
-from distcausal.numerics.leastsq import LEVERAGES, RowFit, robust_variance, solve_rows
+from distcausal.design.result import WLSResult
+from distcausal.errors import InferenceWarning, check_choice
+from distcausal.numerics.leastsq import (
+    LEVERAGES,
+    RowFit,
+    leave_one_out,
+    robust_covariance,
+    robust_variance,
+    solve_rows,
+)
 
-__all__ = ["wls"]
+__all__ = ["solved", "warn_if_unstable", "wls"]
 
-UNBIASED = ("projection", "volume")
+# Beyond this condition number of G half the digits of the values are lost.
+_ILL_CONDITIONED = 1e16
 
 
-def wls(points: DesignPoints, y: Any, *, leverage: str = "hc3") -> WLSResult:
+def wls(
+    points: DesignPoints, y: Any, *, levels: object = None, leverage: str = "hc3"
+) -> WLSResult:
     """Fit a function from its values at the points of a design.
 
     Estimates the best approximation of ``f`` in the space, ``Pf``, in mean square under
@@ -38,8 +49,13 @@ def wls(points: DesignPoints, y: Any, *, leverage: str = "hc3") -> WLSResult:
         What `sample` or `sample_many` of a design returned.
     y
         Values of the function at the points: shape ``(n,)``, or ``(n, q)`` for q
-        values each, such as a quantile curve; for many draws ``(draw, n)`` or
-        ``(draw, n, q)``.
+        values each; for many draws ``(draw, n)`` or ``(draw, n, q)``. Or a
+        `RandomDistributions` with one unit per point, in their order: its quantile
+        curves are fitted, and `WLSResult.distributions` predicts others.
+    levels
+        Quantile levels at which distributions are read; their own if left out, where
+        they are quantile curves. With an array ``y`` it says that its values are
+        quantiles at these levels.
     leverage
         ``"hc0"`` to ``"hc3"``: how residuals are enlarged in the standard errors.
 
@@ -51,8 +67,9 @@ def wls(points: DesignPoints, y: Any, *, leverage: str = "hc3") -> WLSResult:
     Raises
     ------
     DataError
-        If ``points`` is not a `DesignPoints`, the shape of ``y`` does not fit it, or a
-        value is missing or infinite; the message lists the points.
+        If ``points`` is not a `DesignPoints`, the shape of ``y`` does not fit it, a
+        value is missing or infinite (the message lists the points), or distributions
+        have no levels.
     DesignError
         If ``leverage`` is not one of those offered.
 
@@ -61,7 +78,8 @@ def wls(points: DesignPoints, y: Any, *, leverage: str = "hc3") -> WLSResult:
     InferenceWarning
         If points do not determine the functions, which has probability zero under a
         projection process or volume sampling but not under independent points; the fit
-        is then the one with the shortest coefficients.
+        is then the one with the shortest coefficients. Also if they determine them so
+        badly that half of all digits are lost.
 
     References
     ----------
@@ -85,77 +103,63 @@ def wls(points: DesignPoints, y: Any, *, leverage: str = "hc3") -> WLSResult:
     True
     """
     check_choice("leverage", leverage, tuple(LEVERAGES))
-    if not isinstance(points, DesignPoints):
-        raise DataError(
-            f"points should be what a design's sample() returned, not "
-            f"{type(points).__name__}."
-        )
-    shape = points.values.shape[:-1]
-    values = responses(y, shape)
+    found = observed(y, points, levels)
+    rows = solved(points, found.values)
+    warn_if_unstable(points, rows, stacklevel=3)
+    return assembled(
+        points,
+        found,
+        _as_linear(points, found, rows, leverage),
+        method="wls",
+        guarantees=points.guarantees,
+        expected_factor=points.size + 1.0 if points.guarantees.bounded else None,
+        settings={"leverage": leverage},
+    )
+
+
+def solved(points: DesignPoints, values: np.ndarray) -> RowFit:
+    """Weighted least squares as one on rows scaled by the roots of the weights."""
     root = np.sqrt(points.weights)[..., None]
-    rows = solve_rows(points.values * root, values * root)
-    _warn_if_undetermined(points, rows)
-    scalar = np.ndim(y) == len(shape)
+    return solve_rows(points.values * root, values * root)
+
+
+def _as_linear(
+    points: DesignPoints, y: Observed, rows: RowFit, leverage: str
+) -> LinearFit:
     spare = points.n_points > points.size
-
-    def shaped(field: np.ndarray) -> np.ndarray:
-        return field[..., 0] if scalar else field
-
-    variance = robust_variance(rows, leverage) if spare else None
-    return WLSResult(
-        coef=shaped(rows.coef),
-        coef_features=shaped(points.basis.to_features(rows.coef)),
-        std_error=None if variance is None else shaped(np.sqrt(variance)),
-        residual_error_sq=_plain(shaped(_error_sq(rows, points)))
-        if spare and points.law == "volume"
-        else None,
-        leverage=rows.leverage,
-        certificate=_certificate(points),
-        basis=points.basis,
-        n_points=points.n_points,
-        law=points.law,
-        draws=points.draws,
-        responses=None if scalar else values.shape[-1],
-        settings={**points.settings, "leverage": leverage},
+    full = spare and keeps_covariance(points, y)
+    root = np.sqrt(points.weights)
+    return LinearFit(
+        coef=rows.coef,
+        operator=rows.spread * root[..., None, :],
+        variance=robust_variance(rows, leverage) if spare else None,
+        covariance=robust_covariance(rows, leverage) if full else None,
+        loo_residual=leave_one_out(rows) / root[..., None],
+        residual_sq=np.sum(rows.residual**2, axis=-2),
+        reproduces=rows.rank == points.size,
     )
 
 
-def _error_sq(rows: RowFit, points: DesignPoints) -> np.ndarray:
-    """Unbiased estimate of ``|f - Pf|²``: ``Σ w e² / (n - m)``."""
-    spare = points.n_points - points.size
-    return np.sum(rows.residual**2, axis=-2) / spare
-
-
-def _plain(values: np.ndarray | np.floating) -> float | np.ndarray:
-    """Array, or the number that is all it holds."""
-    return values if isinstance(values, np.ndarray) and values.ndim else float(values)
-
-
-def _certificate(points: DesignPoints) -> Certificate:
-    """What the drawn points promise, before any value is known."""
+def warn_if_unstable(points: DesignPoints, rows: RowFit, stacklevel: int) -> None:
+    """Say where functions or digits are lost; drawing again would bias the fit."""
+    lost = rows.rank < points.size
     spectrum = points.gram_eigenvalues
-    low, high = spectrum[..., 0], spectrum[..., -1]
-    with np.errstate(divide="ignore"):
-        reach = np.sqrt(np.mean(points.weights, axis=-1) / low)
-        condition = high / low
-    return Certificate(
-        gram_min=_plain(low),
-        gram_max=_plain(high),
-        condition=_plain(condition),
-        uniform_factor=_plain(1 + reach),
-        expected_factor=points.size + 1.0 if points.law in UNBIASED else None,
+    bad = spectrum[..., -1] > _ILL_CONDITIONED * np.maximum(spectrum[..., 0], 0)
+    if not (lost | bad).any():
+        return
+    least = spectrum[..., 0].min()
+    what = (
+        f"do not determine the {points.size} functions (smallest eigenvalue of G "
+        f"{least:.1e}); the fit there is the one with the shortest coefficients"
+        if lost.any()
+        else f"determine the {points.size} functions badly (condition number of G "
+        f"{np.max(spectrum[..., -1] / spectrum[..., 0]):.1e}); the fit there has lost "
+        "half of its digits or more"
     )
-
-
-def _warn_if_undetermined(points: DesignPoints, rows: RowFit) -> None:
-    missing = np.count_nonzero(rows.rank < points.size)
-    if missing:
-        least = points.gram_eigenvalues[..., 0].min()
-        warn(
-            f"the points of {missing} of {points.draws or 1} designs do not determine "
-            f"the {points.size} functions (smallest eigenvalue of G {least:.1e}); "
-            "the fit there is the one with the shortest coefficients. Use "
-            "VolumeSampling, which never draws such points, or more points.",
-            InferenceWarning,
-            stacklevel=3,
-        )
+    warn(
+        f"the points of {np.count_nonzero(lost if lost.any() else bad)} of "
+        f"{points.draws or 1} designs {what}. Use VolumeSampling, which hardly ever "
+        "draws such points, or more points.",
+        InferenceWarning,
+        stacklevel=stacklevel,
+    )

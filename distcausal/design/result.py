@@ -14,6 +14,8 @@ import numpy as np
 
 from distcausal._base.fit import Record, Result
 from distcausal.design.basis import Basis
+from distcausal.design.laws import Guarantees
+from distcausal.errors import DesignError
 from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from distcausal._base.table import Table
+    from distcausal.data.distributions import RandomDistributions
+    from distcausal.design.functional import FunctionalEstimate
 
 __all__ = ["Certificate", "WLSResult"]
 
@@ -40,8 +44,11 @@ class Certificate(Record):
     condition
         Their ratio.
     uniform_factor
-        ``1 + √(mean weight / gram_min)``: for every function, the error of the fit in
-        mean square is at most so many times the smallest uniform error of the space.
+        For every function, the error of the fit in mean square is at most so many
+        times the smallest uniform error of the space: one and the smaller of
+        ``√(mean weight / gram_min)`` and the sum over the points of how far the value
+        at each moves the fit. Infinite where functions of the space do not come
+        back, as from a quasi-projection.
     expected_factor
         Bound ``m + 1`` of the expected squared error over the squared error of the best
         approximation, by the law of the design; None where no bound holds without a
@@ -73,24 +80,50 @@ class WLSResult(Result):
         Robust standard errors of ``coef``, shape ``(m,)``; None without more points
         than functions. NaN where a coefficient rests on a point whose value is fitted
         exactly, whatever it is.
+    covariance
+        Robust covariance of ``coef``, shape ``(m, m)``, of which ``std_error`` is the
+        root of the diagonal; ``(q, m, m)`` for q values per point. None without
+        standard errors, and for so many draws that it would fill the memory.
     residual_error_sq
         Unbiased estimate of the squared error of the best approximation; a number.
-        None where the law of the design offers none: it takes `VolumeSampling` with
+        None where the law of the design offers none: it takes volume sampling with
         more points than functions.
+    best_error
+        Estimated error of the best approximation in mean square, a number: the root of
+        ``residual_error_sq``, summed over values, for curves by the mass of their
+        levels. Biased as every root; where ``residual_error_sq`` is None it comes from
+        the same formula and its square is biased as well. None without more points
+        than functions.
     leverage
-        Leverage of every point in the fit, shape ``(n,)``.
+        How much the fit at a point moves with the value there, shape ``(n,)``.
+    loo_residual
+        Value at every point less the fit to the other points, shape ``(n,)``. NaN where
+        the others do not determine the functions; None unless fitted by least squares.
+    quadrature_weights
+        Weights with which values at the points add up to the integral of the fit, shape
+        ``(n,)``; None where constants are not in the space.
+    constant
+        Coefficients of the constant function one, shape ``(m,)``, or None.
     certificate
         What the points promise, as a `Certificate`.
     basis
         Evaluates the orthonormal functions.
     n_points
         Points in one design.
+    n_unique
+        Different points in all designs: as many evaluations were needed.
     law
-        ``"iid"``, ``"projection"``, ``"repeated"`` or ``"volume"``.
+        Law of the points, as in `DesignPoints`.
+    method
+        ``"wls"``, ``"cross-fitted"`` or ``"quasi-projection"``.
+    guarantees
+        What is exactly true of the estimate under that law, as `Guarantees`.
     draws
         Number of designs fitted; None for a single one.
     responses
         Number q of values per point; None for a single one.
+    levels
+        Quantile levels of the values, shape ``(q,)``; None where they are no curves.
     settings
         Every argument as used, with seed and versions.
 
@@ -112,14 +145,23 @@ class WLSResult(Result):
     coef: np.ndarray
     coef_features: np.ndarray
     std_error: np.ndarray | None
+    covariance: np.ndarray | None
     residual_error_sq: Number | None
+    best_error: Number | None
     leverage: np.ndarray
+    loo_residual: np.ndarray | None
+    quadrature_weights: np.ndarray | None
+    constant: np.ndarray | None
     certificate: Certificate
     basis: Basis
     n_points: int
+    n_unique: int
     law: str
+    method: str
+    guarantees: Guarantees
     draws: int | None
     responses: int | None
+    levels: np.ndarray | None
     settings: dict[str, Any]
 
     def __repr__(self) -> str:
@@ -163,6 +205,164 @@ class WLSResult(Result):
         if self.responses is None:
             return self.coef @ functions.T
         return functions @ self.coef
+
+    def distributions(
+        self, x: object, *, monotone: str = "project"
+    ) -> RandomDistributions:
+        """Predict distributions at new points, as quantile curves.
+
+        A combination of quantile curves need not increase in the level, so predictions
+        are mended afterwards, and it is said by how much: the column ``moved`` of what
+        is returned holds the 2-Wasserstein distance between every predicted curve and
+        the one returned, and its summary counts those that moved. The fit itself, its
+        coefficients and standard errors stay linear.
+
+        Parameters
+        ----------
+        x
+            As in `predict`.
+        monotone
+            ``"project"`` to the nearest nondecreasing curve, or ``"rearrange"`` the
+            values of a curve in order.
+
+        Returns
+        -------
+        RandomDistributions
+            One unit per point; for many draws one per draw and point, draws outermost.
+
+        Raises
+        ------
+        DesignError
+            If the fit is not one of quantile curves.
+        DataError
+            As in `predict`.
+        """
+        from distcausal.design.curves import predicted
+
+        return predicted(self, x, monotone)
+
+    def functional(
+        self, L: object, confidence: float = 0.95, *, name: str | None = None
+    ) -> FunctionalEstimate:
+        """Estimate a linear functional of the function.
+
+        Parameters
+        ----------
+        L
+            Its values at the orthonormal functions, shape ``(m,)``; or a callable that
+            takes a function, which maps points to values of shape ``(point, m)``, and
+            returns shape ``(m,)``, as in ``lambda f: f([0.5])[0] - f([0.0])[0]``. Rows
+            ``(k, m)`` are k functionals.
+        confidence
+            Coverage of the intervals.
+        name
+            What to call it.
+
+        Returns
+        -------
+        FunctionalEstimate
+
+        Raises
+        ------
+        DesignError
+            If a callable is not linear or returns another shape, or ``confidence`` is
+            not in (0, 1).
+        DataError
+            If coefficients are missing or of another number than the functions.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import distcausal as dc
+        >>> space = dc.PolynomialSpace(index=dc.TotalDegree(3))
+        >>> points = dc.VolumeSampling(space, 9).sample(seed=1)
+        >>> fit = dc.wls(points, points.x[:, 0] ** 3)
+        >>> rise = fit.functional(lambda f: f([1.0])[0] - f([-1.0])[0])
+        >>> round(rise.estimate, 9)
+        2.0
+        """
+        from distcausal.design.functional import estimated
+
+        return estimated(self, L, name=name, confidence=confidence)
+
+    def value(self, x: object, confidence: float = 0.95) -> FunctionalEstimate:
+        """Estimate the function at points, with standard errors; see `functional`."""
+        return self.functional(self.basis.evaluate(x), confidence, name="value")
+
+    def derivative(
+        self, x: object, confidence: float = 0.95, *, dimension: int = 0
+    ) -> FunctionalEstimate:
+        """Estimate the derivative in one variable at points; see `functional`.
+
+        Raises
+        ------
+        DesignError
+            If the space knows features and no coordinates, or has no such variable.
+        """
+        from distcausal.design.functional import basis_slopes
+
+        slopes = basis_slopes(self.basis, x, dimension)
+        return self.functional(slopes, confidence, name=f"derivative {dimension}")
+
+    def jump(
+        self, below: object, above: object, confidence: float = 0.95
+    ) -> FunctionalEstimate:
+        """Estimate ``f(above) - f(below)``, as at the two sides of a cutoff.
+
+        Parameters
+        ----------
+        below, above
+            Points or rows of features, as in `predict`, as many of each.
+        confidence
+            Coverage of the intervals.
+        """
+        sides = [self.basis.evaluate(x) for x in (below, above)]
+        if sides[0].shape != sides[1].shape:
+            raise DesignError(
+                f"a jump needs as many points below as above; there are "
+                f"{len(sides[0])} and {len(sides[1])}."
+            )
+        return self.functional(sides[1] - sides[0], confidence, name="jump")
+
+    def average(
+        self, x: object, weights: object = None, confidence: float = 0.95
+    ) -> FunctionalEstimate:
+        """Estimate the average of the function over a population of points.
+
+        Parameters
+        ----------
+        x
+            The population, as in `predict`.
+        weights
+            Nonnegative weights of its members, shape ``(point,)``; equal if left out.
+        confidence
+            Coverage of the intervals.
+        """
+        from distcausal.design.check import shares
+
+        values = self.basis.evaluate(x)
+        share = shares("weights", weights, len(values))
+        return self.functional(share @ values, confidence, name="average")
+
+    def integral(self, confidence: float = 0.95) -> FunctionalEstimate:
+        """Estimate the integral of the function under the measure of the space.
+
+        The integral of the fit: a sum of the values with ``quadrature_weights``, exact
+        for functions of the space and unbiased for every function where the
+        coefficients are.
+
+        Raises
+        ------
+        DesignError
+            If constants are not in the space.
+        """
+        if self.constant is None:
+            raise DesignError(
+                "the integral of a fit is one of its coefficients only where constants "
+                "are in the space, and no combination of these functions is one at all "
+                "points. Add a constant feature or the degree zero."
+            )
+        return self.functional(self.constant, confidence, name="integral")
 
     def conf_int(self, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Return ends of normal intervals for the coefficients, in their shape.

@@ -200,7 +200,9 @@ def conditional_error_factor(n: int, delta: float, chance: float, peak: float) -
     return 1 + peak / n / (1 - delta) ** 2 / chance if chance > 0 else np.inf
 
 
-def uniform_factor(largest_weight: float, least: float) -> float:
+def uniform_factor(
+    weight: float | np.ndarray, least: float | np.ndarray
+) -> float | np.ndarray:
     """Bound of the error in mean square over the smallest uniform error of the space.
 
     For every v of the space, ``|f - f̂| <= |f - v| + |f̂ - v|``, where ``f̂ - v`` is the
@@ -210,18 +212,19 @@ def uniform_factor(largest_weight: float, least: float) -> float:
 
     Parameters
     ----------
-    largest_weight
+    weight
         Bound of the weights, or of their mean where the points are known.
     least
-        Smallest eigenvalue of G, or ``1 - delta``.
+        Smallest eigenvalue of G, or ``1 - delta``; infinite bounds where it is zero.
 
     Examples
     --------
     >>> from distcausal.numerics.bounds import uniform_factor
-    >>> uniform_factor(2.0, 0.5)
+    >>> float(uniform_factor(2.0, 0.5))
     3.0
     """
-    return 1 + float(np.sqrt(largest_weight / least)) if least > 0 else np.inf
+    with np.errstate(divide="ignore"):
+        return 1 + np.sqrt(np.divide(weight, least))
 
 
 def native_factor(embedding: float, trace: float, share: float, least: float) -> float:

@@ -16,7 +16,9 @@ __all__ = [
     "RowFit",
     "Solution",
     "covariance_root",
+    "leave_one_out",
     "matrix_power",
+    "robust_covariance",
     "robust_variance",
     "solve_moments",
     "solve_rows",
@@ -161,20 +163,53 @@ def robust_variance(fit: RowFit, leverage: str) -> np.ndarray:
     says nothing about its error: coefficients that use such a row get NaN, except
     where residuals are not enlarged.
     """
-    power, small_sample = LEVERAGES[leverage]
+    residual, factor = _enlarged(fit, leverage)
+    variance = factor * (fit.spread**2 @ residual**2)
+    return np.where(_unknown(fit, leverage)[..., None], np.nan, variance)
+
+
+def robust_covariance(fit: RowFit, leverage: str) -> np.ndarray:
+    """Covariances of coefficients, ``(..., response, column, column)``.
+
+    As `robust_variance`, which is its diagonal.
+    """
+    residual, factor = _enlarged(fit, leverage)
+    scaled = fit.spread[..., None, :, :] * np.swapaxes(residual, -1, -2)[..., None, :]
+    covariance = factor * (scaled @ np.swapaxes(scaled, -1, -2))
+    unknown = _unknown(fit, leverage)
+    either = unknown[..., :, None] | unknown[..., None, :]
+    return np.where(either[..., None, :, :], np.nan, covariance)
+
+
+def leave_one_out(fit: RowFit) -> np.ndarray:
+    """Residual of every row in the fit to the others, ``(..., row, response)``.
+
+    NaN for a row that the others do not determine.
+    """
     rest = 1 - fit.leverage
     full = rest <= _FULL
-    enlarged = fit.residual / np.where(full, 1.0, rest**power)[..., None]
-    variance = fit.spread**2 @ enlarged**2
-    if small_sample:
-        rows, columns = fit.spread.shape[-1], fit.spread.shape[-2]
-        variance *= rows / (rows - columns)
-    if power:
-        reach = np.abs(fit.spread)
-        used = reach > _FULL * reach.max(axis=-1, keepdims=True)
-        unknown = (used & full[..., None, :]).any(axis=-1)
-        variance = np.where(unknown[..., None], np.nan, variance)
-    return variance
+    without = fit.residual / np.where(full, 1.0, rest)[..., None]
+    return np.where(full[..., None], np.nan, without)
+
+
+def _enlarged(fit: RowFit, leverage: str) -> tuple[np.ndarray, float]:
+    """Residuals divided by a power of one minus leverage, and the factor of HC1."""
+    power, small_sample = LEVERAGES[leverage]
+    rest = 1 - fit.leverage
+    scale = np.where(rest <= _FULL, 1.0, rest**power)
+    rows, columns = fit.spread.shape[-1], fit.spread.shape[-2]
+    factor = rows / (rows - columns) if small_sample else 1.0
+    return fit.residual / scale[..., None], factor
+
+
+def _unknown(fit: RowFit, leverage: str) -> np.ndarray:
+    """Coefficients that rest on a row fitted whatever it is, ``(..., column)``."""
+    if not LEVERAGES[leverage][0]:
+        return np.zeros(fit.spread.shape[:-1], bool)
+    full = 1 - fit.leverage <= _FULL
+    reach = np.abs(fit.spread)
+    used = reach > _FULL * reach.max(axis=-1, keepdims=True)
+    return (used & full[..., None, :]).any(axis=-1)
 
 
 def matrix_power(matrix: np.ndarray, power: float, *, least: float = 0.0) -> np.ndarray:

@@ -1,0 +1,175 @@
+"""From coefficients to a result: what every linear estimator here has to add.
+
+Each estimator of this package is a matrix applied to the values at the points. Given
+that matrix, the coefficients and their covariance, the rest does not depend on which
+estimator it was: the certificate, the weights of the quadrature rule that integrates
+the fit, tables.
+
+The quadrature rule exists when constants belong to the space: with u their coefficients
+the integral of a fit is ``u' coef``. A function of the space is constant one if it is
+one at points that determine it, or, where the points only just determine the functions
+and any values can be met, if it also has the norm of the constant; that is how u is
+found and checked, without the measure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from distcausal.design.laws import Guarantees
+from distcausal.design.observed import Observed, count_distinct
+from distcausal.design.points import DesignPoints
+from distcausal.design.result import Certificate, WLSResult
+from distcausal.numerics.bounds import uniform_factor
+
+__all__ = ["LinearFit", "assembled", "keeps_covariance"]
+
+_MOST_NUMBERS = 2**24  # covariances beyond 128 MiB are not kept
+_CONSTANT = 1e-8  # rounding of a solve whose matrix has condition 1e8 at most
+_DRAWS_READ = 16  # enough points to recognise a constant by
+
+
+class LinearFit(NamedTuple):
+    """An estimate that is linear in the values.
+
+    Attributes
+    ----------
+    coef
+        Shape ``(..., function, response)``.
+    operator
+        The estimate as a combination of values, shape ``(..., function, point)``.
+    variance
+        Of ``coef``, in its shape; None where the points do not tell.
+    covariance
+        Shape ``(..., response, function, function)``; None where not kept.
+    loo_residual
+        Shape ``(..., point, response)``; None where the estimator has none.
+    residual_sq
+        Sum of weighted squared residuals, shape ``(..., response)``; None likewise.
+    reproduces
+        Whether functions of the space are fitted without error, shape ``(...)``.
+    """
+
+    coef: np.ndarray
+    operator: np.ndarray
+    variance: np.ndarray | None
+    covariance: np.ndarray | None
+    loo_residual: np.ndarray | None = None
+    residual_sq: np.ndarray | None = None
+    reproduces: np.ndarray | bool = True
+
+
+def keeps_covariance(points: DesignPoints, y: Observed) -> bool:
+    """Whether the covariances of all fits are few enough to be kept."""
+    each = points.size**2 * y.values.shape[-1]
+    return (points.draws or 1) * each <= _MOST_NUMBERS
+
+
+def assembled(
+    points: DesignPoints,
+    y: Observed,
+    fit: LinearFit,
+    *,
+    method: str,
+    guarantees: Guarantees,
+    expected_factor: float | None,
+    settings: dict[str, Any],
+) -> WLSResult:
+    """Everything a result holds, with the axes its reader expects."""
+    error = None if fit.residual_sq is None else _error_sq(fit.residual_sq, points)
+    unbiased = error if guarantees.error_sq is not None else None
+    constant = _constant(points)
+    covariance = fit.covariance
+    if covariance is not None and y.scalar:
+        covariance = covariance[..., 0, :, :]
+    return WLSResult(
+        coef=y.shaped(fit.coef),
+        coef_features=y.shaped(points.basis.to_features(fit.coef)),
+        std_error=None if fit.variance is None else y.shaped(np.sqrt(fit.variance)),
+        covariance=covariance,
+        residual_error_sq=None if unbiased is None else _plain(y.shaped(unbiased)),
+        best_error=None if error is None else _plain(np.sqrt(y.total(error))),
+        leverage=_own_influence(points, fit.operator),
+        loo_residual=None if fit.loo_residual is None else y.shaped(fit.loo_residual),
+        quadrature_weights=None
+        if constant is None
+        else np.einsum("m,...mn->...n", constant, fit.operator),
+        constant=constant,
+        certificate=_certificate(points, fit, expected_factor),
+        basis=points.basis,
+        n_points=points.n_points,
+        n_unique=count_distinct(points),
+        law=points.law,
+        method=method,
+        guarantees=guarantees,
+        draws=points.draws,
+        responses=y.responses,
+        levels=y.levels,
+        settings={**points.settings, **settings},
+    )
+
+
+def _error_sq(residual_sq: np.ndarray, points: DesignPoints) -> np.ndarray | None:
+    """Estimate of ``|f - Pf|²``, unbiased where the law says so."""
+    spare = points.n_points - points.size
+    if spare == 0:
+        return None
+    error = residual_sq / spare
+    if points.guarantees.error_sq == "subset":
+        whole = points.settings["population"]
+        error *= (whole - points.size) / whole
+    return error
+
+
+def _own_influence(points: DesignPoints, operator: np.ndarray) -> np.ndarray:
+    """How much the fit at every point moves with the value there."""
+    return np.einsum("...nm,...mn->...n", points.values, operator)
+
+
+def _constant(points: DesignPoints) -> np.ndarray | None:
+    """Coefficients of the constant function one; None where it is not in the space."""
+    rows = points.values.reshape(-1, *points.values.shape[-2:])[:_DRAWS_READ]
+    root = np.sqrt(points.weights.reshape(-1, points.n_points)[:_DRAWS_READ]).ravel()
+    scaled = rows.reshape(-1, points.size) * root[:, None]
+    found, _, rank, _ = np.linalg.lstsq(scaled, root, rcond=1e-13)
+    missed = np.abs(scaled @ found - root).max() > _CONSTANT * root.max()
+    normed = abs(np.linalg.norm(found) - 1) <= _CONSTANT
+    return found if rank == points.size and normed and not missed else None
+
+
+def _certificate(
+    points: DesignPoints, fit: LinearFit, expected_factor: float | None
+) -> Certificate:
+    """What the drawn points promise, before any value is known."""
+    spectrum = points.gram_eigenvalues
+    low, high = spectrum[..., 0], spectrum[..., -1]
+    with np.errstate(divide="ignore"):
+        condition = high / low
+    return Certificate(
+        gram_min=_plain(low),
+        gram_max=_plain(high),
+        condition=_plain(condition),
+        uniform_factor=_plain(_uniform(points, fit)),
+        expected_factor=expected_factor,
+    )
+
+
+def _uniform(points: DesignPoints, fit: LinearFit) -> np.ndarray:
+    """Error in mean square over the smallest uniform error, at most."""
+    moved = np.linalg.norm(fit.operator, axis=-2).sum(axis=-1)
+    by_column = np.where(fit.reproduces, 1 + moved, np.inf)
+    if fit.residual_sq is None:
+        return by_column
+    by_spectrum = uniform_factor(
+        points.weights.mean(axis=-1), points.gram_eigenvalues[..., 0]
+    )
+    return np.minimum(by_column, by_spectrum)
+
+
+def _plain(values: Any) -> Any:
+    """Array, or the number that is all it holds; None as it is."""
+    if values is None or (isinstance(values, np.ndarray) and values.ndim):
+        return values
+    return float(values)

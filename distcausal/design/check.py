@@ -11,6 +11,7 @@ from distcausal.errors import DataError, DesignError, check_choice, listing
 __all__ = [
     "Weight",
     "features_and_mass",
+    "numbers",
     "optimal_share",
     "responses",
     "shares",
@@ -31,7 +32,7 @@ def features_and_mass(
     DataError
         If either breaks a rule; the message names rows or columns.
     """
-    columns = _numbers("features", features)
+    columns = numbers("features", features)
     if columns.ndim != 2 or 0 in columns.shape:
         raise DataError(
             "features should be a matrix with one row per point and one column per "
@@ -75,7 +76,7 @@ def shares(name: str, given: Any, points: int) -> np.ndarray:
     DataError
         If their number is wrong, one is negative, missing or infinite, or all are zero.
     """
-    weight = np.ones(points) if given is None else _numbers(name, given)
+    weight = np.ones(points) if given is None else numbers(name, given)
     if weight.shape != (points,):
         raise DataError(
             f"{name} should have one entry for each of the {points} points; got shape "
@@ -102,7 +103,7 @@ def responses(y: Any, shape: tuple[int, ...]) -> np.ndarray:
     DataError
         If the shape does not fit the points, or a value is missing or infinite.
     """
-    values = _numbers("y", y)
+    values = numbers("y", y)
     leading = values.shape[: len(shape)]
     if leading != shape or values.ndim not in (len(shape), len(shape) + 1):
         wanted = ", ".join(map(str, shape))
@@ -164,7 +165,7 @@ def optimal_share(weight: object) -> float:
     return float(weight)  # type: ignore[arg-type]
 
 
-def _numbers(name: str, given: Any) -> np.ndarray:
+def numbers(name: str, given: Any) -> np.ndarray:
     """Float64 array, or an error that says what came instead."""
     if np.iscomplexobj(given):
         raise DataError(

@@ -18,7 +18,7 @@ _HOME = {
     "IdentificationError": "distcausal.errors",
     "InferenceWarning": "distcausal.errors",
     "MultiplierBootstrap": "distcausal.rdd.bootstrap",
-    "PolynomialSpace": "distcausal.design.spaces",
+    "PolynomialSpace": "distcausal.design.polynomial",
     "ProjectionDPP": "distcausal.design.designs",
     "R3DBandwidth": "distcausal.rdd.result",
     "R3DResult": "distcausal.rdd.result",

@@ -2,22 +2,39 @@
 
 A result predicts at new points long after the space it came from is gone. All it needs
 is how to evaluate the functions: for features the triangular matrix that made them
-orthonormal, for polynomials their family and degrees.
+orthonormal, for products of functions of one variable their parameters and indices.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+import jax
 import numpy as np
 
 from distcausal._base.fit import Record
 from distcausal._base.precision import double
 from distcausal._base.shapes import pad_rows, size_class
-from distcausal.errors import DataError
-from distcausal.numerics.orthopoly import tensor_values
+from distcausal._base.typing import Array
+from distcausal.errors import DataError, listing
+from distcausal.numerics.product import Layout, product_values
 
-__all__ = ["Basis", "LinearBasis", "PolynomialBasis"]
+__all__ = ["Basis", "LinearBasis", "ProductBasis", "combined", "point_rows"]
+
+
+class Basis(Protocol):
+    """What a result asks of the functions it was fitted with."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the orthonormal functions."""
+
+    def evaluate(self, x: object) -> np.ndarray:
+        """Orthonormal functions at the user's points, shape ``(point, m)``."""
+
+    def to_features(self, coef: np.ndarray) -> np.ndarray:
+        """Coefficients of the features, from those of the orthonormal functions."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -27,13 +44,16 @@ class LinearBasis(Record):
     Attributes
     ----------
     upper
-        Features are the orthonormal functions times this triangle, ``(m, m)``.
+        Features kept are the orthonormal functions times this triangle, ``(m, m)``.
     names
-        Names of the features.
+        Names of all features given.
+    kept
+        Positions of the features that the others do not determine, shape ``(m,)``.
     """
 
     upper: np.ndarray
     names: tuple[str, ...]
+    kept: np.ndarray
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -42,72 +62,130 @@ class LinearBasis(Record):
 
     def evaluate(self, x: object) -> np.ndarray:
         """Orthonormal functions at rows of features, shape ``(point, m)``."""
-        from scipy.linalg import solve_triangular
-
         rows = np.asarray(x, dtype=float)
-        if rows.ndim != 2 or rows.shape[1] != len(self.upper):
+        if rows.ndim != 2 or rows.shape[1] != len(self.names):
             raise DataError(
-                f"x should have one row per point and {len(self.upper)} features; got "
+                f"x should have one row per point and {len(self.names)} features; got "
                 f"shape {rows.shape}. Give the features of the space, in its order."
             )
-        return solve_triangular(self.upper, rows.T, trans="T").T
+        return combined(rows[:, self.kept], self.upper)
 
     def to_features(self, coef: np.ndarray) -> np.ndarray:
-        """Coefficients of the features, from those of the orthonormal functions."""
-        return np.linalg.solve(self.upper, coef)
+        """Coefficients of the features; zero for those that others determine."""
+        solved = np.linalg.solve(self.upper, coef)
+        places = max(coef.ndim - 2, 0)  # the axis of functions
+        shape = list(coef.shape)
+        shape[places] = len(self.names)
+        found = np.zeros(shape)
+        found[(slice(None),) * places + (self.kept,)] = solved
+        return found
+
+
+def combined(features: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Orthonormal functions from features, shape ``(..., m)`` both."""
+    from scipy.linalg import solve_triangular
+
+    flat = features.reshape(-1, len(upper))
+    return solve_triangular(upper, flat.T, trans="T").T.reshape(features.shape)
+
+
+def point_rows(x: object, dim: int) -> np.ndarray:
+    """Points as rows of ``dim`` numbers; in one dimension a plain array will do.
+
+    Raises
+    ------
+    DataError
+        If the shape is another one.
+    """
+    points = np.asarray(x, dtype=float)
+    if points.ndim == 1 and dim == 1:
+        points = points[:, None]
+    if points.ndim != 2 or points.shape[1] != dim:
+        raise DataError(
+            f"x should have one row per point and {dim} columns; got shape "
+            f"{points.shape}."
+        )
+    return points
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PolynomialBasis(Record):
-    """Products of orthonormal polynomials.
+class ProductBasis(Record):
+    """Products of orthonormal functions of one variable.
 
     Attributes
     ----------
-    family
-        Their family.
+    layout
+        Kind of function in every variable.
+    parameters
+        Their parameters.
     index
-        Degree in each dimension, shape ``(m, dim)``.
+        Number of the function of each variable, shape ``(m, dim)``.
+    terms
+        Names of the functions of a variable, in every variable.
+    domain
+        Lowest and highest point, shape ``(2, dim)``.
     """
 
-    family: str
+    layout: Layout
+    parameters: tuple[dict[str, Any], ...]
     index: np.ndarray
+    terms: tuple[tuple[str, ...], ...]
+    domain: np.ndarray
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Degrees of every function, as in ``(2, 0)``."""
-        if self.index.shape[1] == 1:
-            return tuple(f"degree {row[0]}" for row in self.index.tolist())
-        return tuple(f"({', '.join(map(str, row))})" for row in self.index.tolist())
+        """Names of the functions multiplied, as in ``(degree 2, degree 0)``."""
+        rows = [
+            [names[place] for names, place in zip(self.terms, row, strict=True)]
+            for row in self.index.tolist()
+        ]
+        return tuple(row[0] if len(row) == 1 else f"({', '.join(row)})" for row in rows)
 
     def evaluate(self, x: object) -> np.ndarray:
-        """Orthonormal functions at points of the cube, shape ``(point, m)``."""
-        points = np.asarray(x, dtype=float)
-        dim = self.index.shape[1]
-        if points.ndim == 1 and dim == 1:
-            points = points[:, None]
-        if points.ndim != 2 or points.shape[1] != dim:
+        """Orthonormal functions at points of the domain, shape ``(point, m)``."""
+        points = point_rows(x, self.index.shape[1])
+        low, high = self.domain
+        inside = (points >= low) & (points <= high) & np.isfinite(points)
+        outside = np.flatnonzero(~inside.all(axis=1))
+        if outside.size:
             raise DataError(
-                f"x should have one row per point and {dim} columns; got shape "
-                f"{points.shape}."
+                f"points should lie in {self._region()}; {outside.size} of "
+                f"{len(points)} do not, the first in row {outside[0]}. Rescale the "
+                "variables, or set the domain of the space."
             )
-        if not (np.abs(points) <= 1).all():
-            outside = np.flatnonzero(~(np.abs(points) <= 1).all(axis=1))
+        found = self.values(pad_rows(points, size_class(len(points))))[: len(points)]
+        lost = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        if lost.size:
             raise DataError(
-                f"points should lie in [-1, 1]; {outside.size} of {len(points)} do "
-                f"not, the first in row {outside[0]}. Rescale the variables."
+                f"functions leave the range of double precision at {lost.size} of "
+                f"{len(points)} points (rows {listing(lost.tolist())}), far out where "
+                "the measure has no mass. Lower the degree, or use points nearer by."
             )
-        padded = pad_rows(points, size_class(len(points)))
-        return self.values(padded)[: len(points)]
+        return found
 
     def values(self, points: np.ndarray) -> np.ndarray:
         """Orthonormal functions at points known to be right, ``(..., point, m)``."""
-        return double(tensor_values)(
-            points, self.index, family=self.family, degree=int(self.index.max())
+        return double(product_values)(
+            self.parameters, self.index, points, layout=self.layout
         )
+
+    def jacobian(self, x: object) -> np.ndarray:
+        """Derivatives of the functions at points, shape ``(point, m, dim)``."""
+        points = point_rows(x, self.index.shape[1])
+
+        def at(point: Array) -> Array:
+            return product_values(
+                self.parameters, self.index, point, layout=self.layout
+            )
+
+        padded = pad_rows(points, size_class(len(points)))
+        return double(jax.vmap(jax.jacfwd(at)))(padded)[: len(points)]
 
     def to_features(self, coef: np.ndarray) -> np.ndarray:
         """Return the coefficients themselves: these functions are the features."""
         return coef
 
-
-Basis = LinearBasis | PolynomialBasis
+    def _region(self) -> str:
+        sides = [f"[{low:g}, {high:g}]" for low, high in self.domain.T]
+        same = len(set(sides)) == 1
+        return sides[0] if same else " x ".join(sides)

@@ -1,15 +1,18 @@
 """Which products of univariate functions span a space of several variables.
 
-A rule is a budget: the multi-indices it admits are those whose cost stays within the
-degree. Every cost here grows with each entry, so sets are closed downwards and can be
-listed entry by entry without ever forming the full grid, which in ten dimensions has
-billions of members when the set has hundreds.
+A rule is a budget: the multi-indices it admits are those whose costs, one per variable,
+sum to no more than the degree allows. Every cost here grows with its entry, so sets are
+closed downwards and can be listed entry by entry without ever forming the full grid,
+which in ten dimensions has billions of members when the set has hundreds. A weight per
+variable multiplies its cost: variables of little importance get high weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
+from math import log1p
 
 import numpy as np
 
@@ -18,27 +21,39 @@ from distcausal.errors import DesignError
 __all__ = ["HyperbolicCross", "IndexSet", "Tensor", "TotalDegree", "multi_indices"]
 
 _MOST = 20_000  # functions; the Gram matrix of more would not fit in memory
+_ROUNDING = 1e-9  # far below the cost of one function more
+Weights = Sequence[float] | None
 
 
 @dataclass(frozen=True)
 class TotalDegree:
     """Multi-indices whose entries sum to at most ``degree``.
 
+    Attributes
+    ----------
+    degree
+        The budget.
+    weights
+        Positive, one per variable: entries count so many times. Ones if left out.
+
     Examples
     --------
     >>> import distcausal as dc
     >>> dc.TotalDegree(2).multi_indices(2).tolist()
     [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [2, 0]]
+    >>> dc.TotalDegree(2, weights=(1, 2)).multi_indices(2).tolist()
+    [[0, 0], [0, 1], [1, 0], [2, 0]]
     """
 
     degree: int
+    weights: Weights = None
 
     def __post_init__(self) -> None:
         _check_degree(self.degree)
 
     def multi_indices(self, dim: int) -> np.ndarray:
         """Multi-indices in lexicographic order, shape ``(function, dim)``."""
-        return _listed(dim, self.degree, lambda left, entry: left - entry)
+        return _listed(dim, self.degree, self.weights, float, self.degree)
 
 
 @dataclass(frozen=True)
@@ -60,13 +75,25 @@ class Tensor:
     def multi_indices(self, dim: int) -> np.ndarray:
         """Multi-indices in lexicographic order, shape ``(function, dim)``."""
         return _listed(
-            dim, self.degree, lambda left, entry: left if entry <= left else -1
+            dim,
+            self.degree,
+            None,
+            lambda entry: 0.0 if entry <= self.degree else 1.0,
+            0.5,
         )
 
 
 @dataclass(frozen=True)
 class HyperbolicCross:
     """Multi-indices whose product of entries plus one is at most ``degree + 1``.
+
+    Attributes
+    ----------
+    degree
+        The budget.
+    weights
+        Positive, one per variable: powers to which the factors are raised. Ones if
+        left out.
 
     Examples
     --------
@@ -76,15 +103,14 @@ class HyperbolicCross:
     """
 
     degree: int
+    weights: Weights = None
 
     def __post_init__(self) -> None:
         _check_degree(self.degree)
 
     def multi_indices(self, dim: int) -> np.ndarray:
         """Multi-indices in lexicographic order, shape ``(function, dim)``."""
-        return _listed(
-            dim, self.degree, lambda left, entry: (left + 1) // (entry + 1) - 1
-        )
+        return _listed(dim, self.degree, self.weights, log1p, log1p(self.degree))
 
 
 IndexSet = TotalDegree | Tensor | HyperbolicCross
@@ -125,22 +151,39 @@ def _check_degree(degree: object) -> None:
         raise DesignError(f"degree {degree!r} should be a whole number, 0 or more.")
 
 
-def _listed(dim: int, degree: int, spend: Callable[[int, int], int]) -> np.ndarray:
-    """All rows whose entries, spent one after the other, stay within the degree."""
+def _checked(weights: Weights, dim: int) -> np.ndarray:
+    """Weights of the variables."""
+    given = np.ones(dim) if weights is None else np.asarray(weights, dtype=float)
+    if given.shape != (dim,) or not (np.isfinite(given) & (given > 0)).all():
+        raise DesignError(
+            f"weights {weights!r} should be {dim} positive numbers, one per variable."
+        )
+    return given
 
-    def rows(left: int, places: int) -> Iterator[tuple[int, ...]]:
-        if places == 0:
+
+def _listed(
+    dim: int,
+    degree: int,
+    weights: Weights,
+    cost: Callable[[int], float],
+    budget: float,
+) -> np.ndarray:
+    """All rows whose costs, paid one after the other, stay within the budget."""
+    price = _checked(weights, dim)
+
+    def rows(left: float, place: int) -> Iterator[tuple[int, ...]]:
+        if place == dim:
             yield ()
             return
-        for entry in range(degree + 1):
-            rest = spend(left, entry)
+        for entry in count():
+            rest = left - price[place] * cost(entry)
             if rest < 0:
                 return
-            for tail in rows(rest, places - 1):
+            for tail in rows(rest, place + 1):
                 yield (entry, *tail)
 
     listed = []
-    for row in rows(degree, dim):
+    for row in rows(budget + _ROUNDING, 0):
         listed.append(row)
         if len(listed) > _MOST:
             raise DesignError(

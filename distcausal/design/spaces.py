@@ -5,14 +5,17 @@ depends on the functions through their span alone. Each kind of space answers th
 questions: how its orthonormal functions are evaluated, how points are drawn from
 mixtures of the measure and the optimal density ``k_m / m``, and what the rows of values
 at such points are. The samplers know nothing else about it.
+
+This module has the protocol and spaces on finitely many points; those on a continuum
+are products of functions of one variable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, Literal, Protocol, Self
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,19 +24,17 @@ from jax import random
 from distcausal._base.precision import resident
 from distcausal._base.shapes import pad_rows, size_class
 from distcausal._base.typing import Array
-from distcausal.design.basis import Basis, LinearBasis, PolynomialBasis
+from distcausal.design.basis import Basis, LinearBasis
 from distcausal.design.check import features_and_mass
-from distcausal.design.indices import IndexSet, TotalDegree, multi_indices
-from distcausal.errors import DataError, DesignError, check_choice, listing
+from distcausal.errors import DataError, check_choice, listing
 from distcausal.numerics.determinant import inverse_cdf, leverage
 from distcausal.numerics.frame import orthonormal_frame
-from distcausal.numerics.orthopoly import FAMILIES, induced_draws, tensor_values
 
-__all__ = ["FiniteSpace", "PolynomialSpace", "Space"]
+__all__ = ["Draw", "FiniteSpace", "Propose", "Rank", "Space", "independent_columns"]
 
 Draw = Callable[[Any, Array, int], Array]
 Propose = Callable[[Any, Array, int], tuple[Array, Array]]
-_DEGREE_TEN = TotalDegree(10)
+Rank = Literal["full", "truncate"]
 
 
 class Space(Protocol):
@@ -88,6 +89,9 @@ class FiniteSpace:
     mass
         Nonnegative, shape ``(N,)``, in any scale: it is divided by its sum. Points of
         mass zero are never drawn. Equal masses if left out.
+    rank
+        ``"full"``: dependent features are an error; ``"truncate"``: features that those
+        before them determine are left out, and listed in ``dropped``.
 
     Attributes
     ----------
@@ -96,6 +100,8 @@ class FiniteSpace:
     leverage
         ``mass * k_m`` of every point, shape ``(N,)``, which sums to m: the probability
         that a projection process contains the point.
+    dropped
+        Names of the features left out.
 
     Raises
     ------
@@ -103,6 +109,8 @@ class FiniteSpace:
         If a feature or a mass is missing or infinite, a mass is negative, all masses
         are zero, fewer than m points have mass, or the features are linearly
         dependent; the message names the columns that others determine.
+    DesignError
+        If ``rank`` is not one of those offered.
 
     Notes
     -----
@@ -118,27 +126,76 @@ class FiniteSpace:
     >>> space = dc.FiniteSpace(np.stack([x**0, x, x**2], axis=1))
     >>> space.size, round(float(space.leverage.sum()), 9)
     (3, 3.0)
+    >>> space = dc.FiniteSpace(np.stack([x**0, x, 1 - x], axis=1), rank="truncate")
+    >>> space.size, space.dropped
+    (2, ('column 2',))
     """
 
-    basis: LinearBasis = field(repr=False)
+    basis: Basis = field(repr=False)
     mass: np.ndarray = field(repr=False)
     rows: np.ndarray = field(repr=False)
+    dropped: tuple[str, ...]
 
-    def __init__(self, features: object, mass: object = None) -> None:
+    def __init__(
+        self, features: object, mass: object = None, *, rank: Rank = "full"
+    ) -> None:
         columns, weight, names = features_and_mass(features, mass)
-        frame = orthonormal_frame(columns, weight)
-        if frame.dependent:
-            _refuse_dependent(frame.dependent, names)
-        held = resident(pad_rows(frame.rows, size_class(len(columns))))
-        weight.flags.writeable = False
-        object.__setattr__(self, "basis", LinearBasis(upper=frame.upper, names=names))
-        object.__setattr__(self, "mass", weight)
+        rows, upper, kept = independent_columns(columns, weight, names, rank)
+        basis = LinearBasis(upper=upper, names=names, kept=kept)
+        self._hold(basis, weight, rows, missing(names, kept))
+
+    @classmethod
+    def dummies(cls, labels: object, mass: object = None) -> Self:
+        """Indicators of groups: designs on them are stratified by group.
+
+        Parameters
+        ----------
+        labels
+            Group of every point, shape ``(N,)``: any values that can be sorted, or a
+            pandas categorical. Groups without a point get no function.
+        mass
+            As for the space.
+
+        Raises
+        ------
+        DataError
+            If a label is missing, or a group has no mass.
+
+        Examples
+        --------
+        One point from each group, in a random order:
+
+        >>> import distcausal as dc
+        >>> space = dc.FiniteSpace.dummies(["north", "north", "south", "west"])
+        >>> points = dc.ProjectionDPP(space).sample(seed=0)
+        >>> sorted(points.index.tolist())[1:]
+        [2, 3]
+        """
+        columns, names = _indicators(labels)
+        weight = features_and_mass(columns, mass)[1]
+        rows, upper, kept = independent_columns(columns, weight, names, "full")
+        space = cls.__new__(cls)
+        space._hold(LinearBasis(upper=upper, names=names, kept=kept), weight, rows)
+        return space
+
+    def _hold(
+        self,
+        basis: Basis,
+        mass: np.ndarray,
+        rows: np.ndarray,
+        dropped: tuple[str, ...] = (),
+        **others: Any,
+    ) -> None:
+        """Keep orthonormal rows, padded, in an object that cannot be changed."""
+        held = resident(pad_rows(rows, size_class(len(rows))))
+        mass.flags.writeable = False
         # A view where JAX computes on the processor: one copy serves both.
-        object.__setattr__(self, "rows", np.asarray(held))
+        given = {"basis": basis, "mass": mass, "rows": np.asarray(held)}
+        vars(self).update(given | {"dropped": dropped} | others)
         vars(self)["_device_rows"] = held
 
     def __repr__(self) -> str:
-        return f"FiniteSpace({self.size} features on {len(self.mass)} points)"
+        return f"{type(self).__name__}({self.size} features on {len(self.mass)} points)"
 
     @property
     def size(self) -> int:
@@ -163,9 +220,10 @@ class FiniteSpace:
         return _propose_atoms
 
     def source(self, share: float) -> Any:
-        """Arrays for draws from ``share k_m / m + 1 - share``, padded."""
+        """Arrays for draws from ``share k_m / m + (1 - share) h``, padded."""
         if share not in self._prepared:
-            density = share * self.leverage / self.size + (1 - share) * self.mass
+            others = self.mass * self.background(np.arange(len(self.mass)))
+            density = share * self.leverage / self.size + (1 - share) * others
             total = np.cumsum(pad_rows(density, len(self.rows)))
             self._prepared[share] = resident(total)
         return self._device_rows, self._prepared[share]
@@ -181,7 +239,7 @@ class FiniteSpace:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is stored: arrays that JAX holds are made again when needed."""
-        return {"basis": self.basis, "mass": self.mass, "rows": self.rows}
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def values(self, atoms: np.ndarray) -> np.ndarray:
         """Orthonormal functions at atoms, shape ``(..., point, m)``."""
@@ -189,7 +247,7 @@ class FiniteSpace:
 
     def background(self, atoms: np.ndarray) -> np.ndarray:
         """Ones: mixtures are with the measure itself."""
-        return np.ones(atoms.shape)
+        return np.ones(np.shape(atoms))
 
     def coordinates(self, atoms: np.ndarray) -> np.ndarray | None:
         """None: the points are known by their positions alone."""
@@ -200,100 +258,57 @@ class FiniteSpace:
         return atoms
 
 
-@dataclass(frozen=True, eq=False, init=False)
-class PolynomialSpace:
-    """Polynomials on the cube ``[-1, 1]^dim`` under a product measure.
-
-    Parameters
-    ----------
-    family
-        ``"legendre"``: uniform measure; ``"chebyshev"``: the arcsine law in each
-        dimension.
-    dim
-        Number of variables.
-    index
-        Which products span the space: `TotalDegree`, `Tensor`, `HyperbolicCross`, or a
-        list of rows of degrees.
-
-    Attributes
-    ----------
-    size
-        Dimension m of the space.
+def independent_columns(
+    columns: np.ndarray, mass: np.ndarray, names: tuple[str, ...], rank: Rank
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Orthonormal rows, their triangle, and the positions of the columns kept.
 
     Raises
     ------
-    DesignError
-        If the family is not offered, or ``dim`` or ``index`` is not as described.
-
-    Examples
-    --------
-    >>> import distcausal as dc
-    >>> dc.PolynomialSpace(dim=2, index=dc.TotalDegree(5)).size
-    21
+    DataError
+        If columns are dependent and ``rank`` does not let them be dropped.
     """
-
-    basis: PolynomialBasis = field(repr=False)
-
-    def __init__(
-        self,
-        family: str = "legendre",
-        dim: int = 1,
-        index: IndexSet | Sequence[Sequence[int]] = _DEGREE_TEN,
-    ) -> None:
-        check_choice("family", family, tuple(FAMILIES))
-        if not isinstance(dim, int | np.integer) or isinstance(dim, bool) or dim < 1:
-            raise DesignError(f"dim {dim!r} should be a whole number, 1 or more.")
-        rows = multi_indices(index, int(dim))
-        object.__setattr__(self, "basis", PolynomialBasis(family=family, index=rows))
-
-    def __repr__(self) -> str:
-        return (
-            f"PolynomialSpace({self.size} {self.basis.family} polynomials of "
-            f"{self.basis.index.shape[1]} variables)"
+    check_choice("rank", rank, ("full", "truncate"))
+    frame = orthonormal_frame(columns, mass)
+    kept = np.delete(np.arange(len(names)), frame.dependent)
+    if frame.dependent and rank == "full":
+        gone = missing(names, kept)
+        raise DataError(
+            "features should be linearly independent where there is mass; their rank "
+            f"is {len(kept)}, not {len(names)}. The columns before them determine "
+            f"{listing(gone)}. Remove them, or let rank='truncate' do it."
         )
-
-    @property
-    def size(self) -> int:
-        """Dimension of the space."""
-        return len(self.basis.index)
-
-    @property
-    def draw(self) -> Draw:
-        """Independent points from the mixture prepared by `source`."""
-        return _polynomial_rules(self.basis.family, int(self.basis.index.max()))[0]
-
-    @property
-    def propose(self) -> Propose:
-        """Points with their rows, scaled to unit length."""
-        return _polynomial_rules(self.basis.family, int(self.basis.index.max()))[1]
-
-    def source(self, share: float) -> Any:
-        """Arrays for draws from ``share k_m / m + 1 - share``."""
-        return self.basis.index, np.float64(share)
-
-    def values(self, points: np.ndarray) -> np.ndarray:
-        """Orthonormal functions at points of the cube, ``(..., point, m)``."""
-        return self.basis.values(points)
-
-    def background(self, points: np.ndarray) -> np.ndarray:
-        """Ones: mixtures are with the measure itself."""
-        return np.ones(points.shape[:-1])
-
-    def coordinates(self, points: np.ndarray) -> np.ndarray | None:
-        """Return the points themselves."""
-        return points
-
-    def atoms(self, points: np.ndarray) -> np.ndarray | None:
-        """None: there are infinitely many points."""
-        return None
+    if not kept.size:
+        raise DataError("features are zero wherever there is mass; give others.")
+    if frame.dependent:
+        frame = orthonormal_frame(columns[:, kept], mass)
+    return frame.rows, frame.upper, kept
 
 
-def _refuse_dependent(dependent: tuple[int, ...], names: tuple[str, ...]) -> None:
-    raise DataError(
-        f"features should be linearly independent where there is mass; their rank is "
-        f"{len(names) - len(dependent)}, not {len(names)}. The columns before them "
-        f"determine {listing(names[place] for place in dependent)}. Remove them."
-    )
+def missing(names: tuple[str, ...], kept: np.ndarray) -> tuple[str, ...]:
+    """Names of the columns that were not kept."""
+    return tuple(np.delete(np.array(names, dtype=object), kept))
+
+
+def _indicators(labels: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Indicator columns of the groups that occur, and their names."""
+    category = getattr(labels, "cat", labels)
+    if hasattr(category, "categories"):
+        code = np.asarray(category.codes)
+        names = np.asarray(category.categories, dtype=object)
+    else:
+        given = np.asarray(labels)
+        lost = given.dtype.kind == "f" and np.isnan(given)
+        names, code = np.unique(given, return_inverse=True)
+        code = np.where(lost, -1, code)
+    if code.ndim != 1 or not code.size or (code < 0).any():
+        raise DataError(
+            f"labels should name a group for every point; got shape {code.shape} with "
+            f"{np.count_nonzero(code < 0)} missing. Drop those points, or give them "
+            "a group of their own."
+        )
+    groups = np.unique(code)
+    return (code[:, None] == groups).astype(float), tuple(str(names[g]) for g in groups)
 
 
 def _draw_atoms(source: Any, key: Array, count: int) -> Array:
@@ -303,32 +318,5 @@ def _draw_atoms(source: Any, key: Array, count: int) -> Array:
 
 def _propose_atoms(source: Any, key: Array, count: int) -> tuple[Array, Array]:
     atoms = _draw_atoms(source, key, count)
-    return atoms, _unit(source[0][atoms])
-
-
-@cache
-def _polynomial_rules(family: str, degree: int) -> tuple[Draw, Propose]:
-    """Draw and propose for one family: one object each, so they compile once."""
-
-    def draw(source: Any, key: Array, count: int) -> Array:
-        index, share = source
-        choose, mix, spread = random.split(key, 3)
-        chosen = index[random.randint(choose, (count,), 0, len(index))]
-        # The measure itself is the induced law of the constant.
-        induced = random.uniform(mix, (count, 1), share.dtype) < share
-        degrees = jnp.where(induced, chosen, 0)
-        return induced_draws(
-            degrees, spread, family=family, degree=degree, dtype=share.dtype
-        )
-
-    def propose(source: Any, key: Array, count: int) -> tuple[Array, Array]:
-        points = draw(source, key, count)
-        rows = tensor_values(points, source[0], family=family, degree=degree)
-        return points, _unit(rows)
-
-    return draw, propose
-
-
-def _unit(rows: Array) -> Array:
-    """Rows scaled to unit length."""
-    return rows / jnp.sqrt(jnp.sum(rows**2, axis=-1, keepdims=True))
+    rows = source[0][atoms]
+    return atoms, rows / jnp.sqrt(jnp.sum(rows**2, axis=-1, keepdims=True))

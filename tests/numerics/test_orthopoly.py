@@ -1,99 +1,78 @@
-"""Orthonormal polynomials and their induced laws."""
+"""Orthonormal polynomials from their recurrences."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy import stats
+from scipy import special
 
 from distcausal._base.precision import double
-from distcausal.numerics.orthopoly import FAMILIES, induced_draws, tensor_values
+from distcausal.numerics.orthopoly import hermite, jacobi, laguerre, recurrence_values
 
 DEGREE = 9
-each_family = pytest.mark.parametrize("family", FAMILIES)
+RULES = {
+    "legendre": (jacobi(DEGREE, 0.0, 0.0), special.roots_legendre(DEGREE + 1)),
+    "chebyshev": (jacobi(DEGREE, -0.5, -0.5), special.roots_chebyt(DEGREE + 1)),
+    "opposite": (
+        jacobi(DEGREE, -0.3, 0.3),
+        special.roots_jacobi(DEGREE + 1, -0.3, 0.3),
+    ),
+    "skew": (jacobi(DEGREE, 2.5, 0.0), special.roots_jacobi(DEGREE + 1, 2.5, 0.0)),
+    "hermite": (hermite(DEGREE), special.roots_hermitenorm(DEGREE + 1)),
+    "laguerre": (laguerre(DEGREE, 1.5), special.roots_genlaguerre(DEGREE + 1, 1.5)),
+}
+each_rule = pytest.mark.parametrize(("rule", "gauss"), RULES.values(), ids=RULES)
 
 
-def quadrature(family):
-    if family == "legendre":
-        nodes, weight = np.polynomial.legendre.leggauss(DEGREE + 1)
-    else:
-        nodes, weight = np.polynomial.chebyshev.chebgauss(DEGREE + 1)
-    return nodes, weight / weight.sum()
+def values(rule, x):
+    return double(jax.jit(recurrence_values))(rule.center[None], rule.step[None], x)
 
 
-@each_family
-def test_polynomials_are_orthonormal(family):
-    nodes, weight = quadrature(family)
-    index = np.arange(DEGREE + 1)[:, None]
-    values = double(tensor_values)(nodes[:, None], index, family=family, degree=DEGREE)
-    gram = (values * weight[:, None]).T @ values
-    assert_allclose(gram, np.eye(DEGREE + 1), atol=1e-13)
+@each_rule
+def test_polynomials_are_orthonormal(rule, gauss):
+    nodes, weight = gauss
+    found = values(rule, nodes[:, None])[:, 0]
+    gram = (found * (weight / weight.sum())[:, None]).T @ found
+    assert_allclose(gram, np.eye(DEGREE + 1), atol=1e-12)
 
 
-@each_family
-def test_products_are_products(family):
-    x = np.random.default_rng(0).uniform(-1, 1, (7, 3))
-    index = np.array([[0, 0, 0], [2, 0, 1], [1, 3, 2]])
-    found = double(tensor_values)(x, index, family=family, degree=3)
-    single = [
-        double(tensor_values)(
-            x[:, place, None], np.arange(4)[:, None], family=family, degree=3
-        )
-        for place in range(3)
-    ]
-    for function, row in enumerate(index):
-        expected = np.prod([single[d][:, row[d]] for d in range(3)], axis=0)
-        assert_allclose(found[:, function], expected, rtol=1e-13)
+@each_rule
+def test_leading_coefficients_are_positive(rule, gauss):
+    far = np.array([[1e4]])
+    assert (values(rule, far) > 0).all()
 
 
-@each_family
-def test_acceptance_is_a_probability_of_one_half_on_average(family):
-    x = np.cos(np.pi * (np.arange(20_000) + 0.5) / 20_000)  # the arcsine law
-    for degree in (1, 2, 5, 40):
-        with jax.enable_x64(True):
-            rule = FAMILIES[family]
-            square = np.asarray(rule.values(jnp.asarray(x), degree))[:, degree] ** 2
-            accepted = np.asarray(rule.acceptance(jnp.asarray(x), square))
-        assert accepted.min() >= 0
-        assert accepted.max() <= 1 + 1e-12
-        # A midpoint rule that is exact for cosines; Legendre's root is not one.
-        assert_allclose(accepted.mean(), 0.5, rtol=1e-6)
+def test_values_agree_with_scipy_at_degree_one_hundred():
+    x = np.linspace(-1, 1, 11)
+    found = values(jacobi(100, 0.0, 0.0), x[:, None])[:, 0, 100]
+    # A recurrence of a hundred steps loses about as many roundings.
+    assert_allclose(found, special.eval_legendre(100, x) * np.sqrt(201), atol=1e-12)
 
 
-@each_family
-@pytest.mark.parametrize("degree", [0, 1, 4])
-def test_induced_draws_follow_the_squared_polynomial(family, degree):
-    def draw():
-        return induced_draws(
-            jnp.full((4_000, 1), degree),
-            jax.random.key(degree),
-            family=family,
-            degree=4,
-            dtype=float,
-        )
-
-    drawn = double(draw)()[:, 0]
-    angle = np.linspace(0, np.pi, 20_001)
-    values = double(tensor_values)(
-        np.cos(angle)[:, None], np.array([[degree]]), family=family, degree=4
-    )[:, 0]
-    base = np.sin(angle) / 2 if family == "legendre" else np.full_like(angle, 1 / np.pi)
-    density = values**2 * base
-    cdf = np.append(0, np.cumsum(np.diff(angle) * (density[1:] + density[:-1]) / 2))
-    law = stats.kstest(np.arccos(drawn), lambda z: np.interp(z, angle, cdf))
-    assert law.pvalue > 1e-3
+def test_variables_have_their_own_recurrences():
+    rules = [jacobi(3, 0.0, 0.0), hermite(3)]
+    x = np.array([[0.3, -1.2], [0.9, 2.0]])
+    center = np.stack([rule.center for rule in rules])
+    step = np.stack([rule.step for rule in rules])
+    found = double(recurrence_values)(center, step, x)
+    for place, rule in enumerate(rules):
+        alone = values(rule, x[:, place, None])
+        assert_allclose(found[:, place], alone[:, 0], rtol=1e-14)
 
 
-@each_family
-def test_values_can_be_differentiated(family):
-    index = np.array([[0], [1], [2]])
+def test_degree_zero_is_one():
+    assert_allclose(values(hermite(0), np.array([[3.0]])), 1.0)
+
+
+def test_values_can_be_differentiated():
+    rule = hermite(4)
 
     def value(x):
-        return tensor_values(x[None], index, family=family, degree=2)[0]
+        return recurrence_values(rule.center[None], rule.step[None], x)[0]
 
-    x, step = np.array([0.3]), 1e-6
     with jax.enable_x64(True):
-        slope = np.asarray(jax.jacobian(value)(jnp.asarray(x)))[:, 0]
-        rise = np.asarray(value(jnp.asarray(x + step)) - value(jnp.asarray(x - step)))
-    assert_allclose(slope, rise / (2 * step), atol=1e-8)
+        slope = np.asarray(jax.jacobian(value)(jnp.array([0.7])))[:, 0]
+    # The derivative of a normalised Hermite polynomial is the one before, times √k.
+    before = values(rule, np.array([[0.7]]))[0, 0, :-1] * np.sqrt(np.arange(1, 5))
+    assert_allclose(slope, [0.0, *before], rtol=1e-12)

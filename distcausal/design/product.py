@@ -1,0 +1,122 @@
+"""Spaces of products of functions of one variable under a product measure.
+
+What all continuous spaces share: the functions are known in closed form, points are
+drawn from tabulated densities of the squares, exactly, and the tables are made when the
+first point is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from distcausal._base.precision import double
+from distcausal.design.basis import ProductBasis
+from distcausal.design.spaces import Draw, Propose
+from distcausal.numerics.lines import Line
+from distcausal.numerics.product import (
+    ProductSource,
+    envelopes,
+    product_background,
+    product_of,
+    product_rules,
+)
+
+__all__ = ["ProductSpace"]
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class ProductSpace:
+    """Products of functions of one variable; the base of continuous spaces.
+
+    Attributes
+    ----------
+    basis
+        Evaluates the functions.
+    edges
+        Cells of the tables that draws use, for every group of variables.
+    """
+
+    basis: ProductBasis = field(repr=False)
+    edges: tuple[np.ndarray, ...] = field(repr=False)
+
+    def _hold(
+        self,
+        lines: Sequence[Line],
+        index: np.ndarray,
+        terms: Sequence[tuple[str, ...]],
+        **others: Any,
+    ) -> None:
+        product, edges = product_of(lines)
+        basis = ProductBasis(
+            layout=product.layout,
+            parameters=product.parameters,
+            index=index,
+            terms=tuple(terms),
+            domain=np.array([(line.low, line.high) for line in lines]).T,
+        )
+        vars(self).update({"basis": basis, "edges": edges} | others)
+
+    def __repr__(self) -> str:
+        variables = "1 variable" if self.dim == 1 else f"{self.dim} variables"
+        return f"{type(self).__name__}({self.size} functions of {variables})"
+
+    @property
+    def size(self) -> int:
+        """Dimension of the space."""
+        return len(self.basis.index)
+
+    @property
+    def dim(self) -> int:
+        """Number of variables."""
+        return self.basis.index.shape[1]
+
+    @property
+    def draw(self) -> Draw:
+        """Independent points from the mixture prepared by `source`."""
+        return product_rules(self.basis.layout)[0]
+
+    @property
+    def propose(self) -> Propose:
+        """Points with their rows, scaled to unit length."""
+        return product_rules(self.basis.layout)[1]
+
+    def source(self, share: float) -> Any:
+        """Arrays for draws from ``share k_m / m + (1 - share) h``."""
+        return self._prepared._replace(share=np.float64(share))
+
+    @cached_property
+    def _prepared(self) -> ProductSource:
+        basis = self.basis
+        tables = envelopes(basis.layout, basis.parameters, self.edges)
+        whole = ProductSource(
+            basis.parameters, tables, basis.index, np.float64(1.0), basis.domain
+        )
+        with jax.enable_x64(True):
+            return jax.device_put(whole)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is stored: tables are made again when needed."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def values(self, points: np.ndarray) -> np.ndarray:
+        """Orthonormal functions at points of the domain, ``(..., point, m)``."""
+        return self.basis.values(points)
+
+    def background(self, points: np.ndarray) -> np.ndarray:
+        """Density, with respect to the measure, of what mixtures are with."""
+        basis = self.basis
+        return double(product_background)(basis.parameters, points, layout=basis.layout)
+
+    def coordinates(self, points: np.ndarray) -> np.ndarray | None:
+        """Return the points themselves."""
+        return points
+
+    def atoms(self, points: np.ndarray) -> np.ndarray | None:
+        """None: there are infinitely many points."""
+        return None

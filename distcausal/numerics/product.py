@@ -1,0 +1,223 @@
+"""Products of functions of one variable: values, and draws from their squares.
+
+The square of a product times a product measure is a product again, the induced law of
+its multi-index; the uniform mixture of these over a basis is the density ``k_m / m``
+from which least squares wants its points. So a draw is a multi-index and, in each
+variable, one draw from a tabulated density.
+
+Variables of one kind and size form a group and are worked on together. What a function
+is compiled for is the layout of the groups, so all spaces of a kind share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import random
+
+from distcausal._base.precision import double
+from distcausal._base.typing import Array, Count, Real
+from distcausal.numerics.envelope import Envelope, envelope_draws, tabulated
+from distcausal.numerics.lines import KINDS, Kind, Line, along
+
+__all__ = [
+    "Layout",
+    "Product",
+    "ProductSource",
+    "envelopes",
+    "product_background",
+    "product_of",
+    "product_rules",
+    "product_values",
+]
+
+Layout = tuple[tuple[str, tuple[int, ...]], ...]
+Parameters = tuple[dict[str, Any], ...]
+_UNITS = ("shift", "stretch")
+
+
+class Product(NamedTuple):
+    """Functions of several variables, one line each.
+
+    Attributes
+    ----------
+    layout
+        Kind and variables of every group.
+    parameters
+        Parameters of every group, with ``shift`` and ``stretch``; their first axis is
+        the variable.
+    """
+
+    layout: Layout
+    parameters: Parameters
+
+
+class ProductSource(NamedTuple):
+    """What draws need: arrays only."""
+
+    parameters: Parameters
+    envelopes: tuple[Envelope, ...]
+    chosen: Any
+    share: Any
+    domain: Any
+
+
+def product_of(lines: Sequence[Line]) -> tuple[Product, tuple[np.ndarray, ...]]:
+    """Group lines by kind and shapes; their edges are for `envelopes` alone."""
+    groups: dict[Any, list[int]] = {}
+    for place, line in enumerate(lines):
+        shapes = sorted((name, one.shape) for name, one in line.parameters.items())
+        groups.setdefault((line.kind, len(line.edges), *shapes), []).append(place)
+    layout, parameters, edges = [], [], []
+    for key, places in groups.items():
+        members = [lines[place] for place in places]
+        layout.append((key[0], tuple(places)))
+        parameters.append(
+            {
+                name: np.stack([one.parameters[name] for one in members])
+                for name in members[0].parameters
+            }
+            | {
+                name: np.array([getattr(one, name) for one in members])
+                for name in _UNITS
+            }
+        )
+        edges.append(np.stack([one.edges for one in members]))
+    return Product(tuple(layout), tuple(parameters)), tuple(edges)
+
+
+def envelopes(
+    layout: Layout, parameters: Parameters, edges: Sequence[np.ndarray]
+) -> tuple[Envelope, ...]:
+    """Staircases above the background and every squared function, per group."""
+    found = []
+    for (kind, _), given, ends in zip(layout, parameters, edges, strict=True):
+        density = double(jax.jit(partial(_densities, KINDS[kind])))
+        known: dict[bytes, Envelope] = {}
+        each = []
+        for place, cells in enumerate(ends):
+            one = {name: array[place : place + 1] for name, array in given.items()}
+            name = b"".join(part.tobytes() for part in (cells, *_shapes_only(one)))
+            if name not in known:
+                known[name] = tabulated(partial(_of_one, density, one), cells)
+            each.append(known[name])
+        stacked = (np.stack(field) for field in zip(*each, strict=True))
+        found.append(Envelope(*stacked))
+    return tuple(found)
+
+
+def _of_one(
+    density: Callable[..., Any], given: dict[str, Any], t: np.ndarray
+) -> np.ndarray:
+    return density(given, t[:, None])[:, 0]
+
+
+def _shapes_only(given: dict[str, Any]) -> list[Any]:
+    """Parameters that densities in the coordinate depend on: all but the units."""
+    return [array for name, array in given.items() if name not in _UNITS]
+
+
+@partial(jax.jit, static_argnames="layout")
+def product_values(
+    parameters: Parameters,
+    index: Count[Array, "function dim"],
+    x: Real[Array, "*point dim"],
+    *,
+    layout: Layout,
+) -> Real[Array, "*point function"]:
+    """Values of products, one per row of ``index``.
+
+    Pure and differentiable in ``x``; follows its precision.
+    """
+    return _product(_tables(layout, parameters, x), index)
+
+
+@partial(jax.jit, static_argnames="layout")
+def product_background(
+    parameters: Parameters, x: Real[Array, "*point dim"], *, layout: Layout
+) -> Real[Array, "*point"]:
+    """Density of the background with respect to the measure."""
+    whole = jnp.ones(x.shape[:-1], x.dtype)
+    for (kind, places), given in zip(layout, parameters, strict=True):
+        standard = _standard(given, x[..., np.array(places)])
+        whole = whole * jnp.prod(KINDS[kind].background(given, standard), axis=-1)
+    return whole
+
+
+@cache
+def product_rules(layout: Layout) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Draw and propose for one layout: one object each, so they compile once."""
+    back = np.argsort([place for _, places in layout for place in places])
+
+    def draw(source: ProductSource, key: Array, count: int) -> Array:
+        index, share = source.chosen, source.share
+        choose, mix, spread = random.split(key, 3)
+        chosen = index[random.randint(choose, (count,), 0, len(index))]
+        optimal = random.uniform(mix, (count, 1), share.dtype) < share
+        rows = jnp.where(optimal, chosen + 1, 0)
+        parts = []
+        for number, (kind, places) in enumerate(layout):
+            given = source.parameters[number]
+            t = envelope_draws(
+                partial(_densities, KINDS[kind], given),
+                source.envelopes[number],
+                rows[:, np.array(places)],
+                random.fold_in(spread, number),
+            )
+            standard = KINDS[kind].place(given, t)
+            shift, stretch = (along(given[name], t) for name in _UNITS)
+            parts.append(shift + stretch * standard)
+        points = jnp.concatenate(parts, axis=1)[:, back]
+        # Shifting may have rounded a point out of the domain.
+        low, high = (along(end, points) for end in source.domain)
+        return jnp.clip(points, low, high)
+
+    def propose(source: ProductSource, key: Array, count: int) -> tuple[Array, Array]:
+        points = draw(source, key, count)
+        tables = _tables(layout, source.parameters, points)
+        # Products of values far out would leave the range of the numbers.
+        tables = tables / jnp.max(jnp.abs(tables), axis=-1, keepdims=True)
+        rows = _product(tables, source.chosen)
+        return points, rows / jnp.sqrt(jnp.sum(rows**2, axis=-1, keepdims=True))
+
+    return draw, propose
+
+
+def _tables(layout: Layout, parameters: Parameters, x: Array) -> Array:
+    """Functions of every variable, shape ``(*point, dim, function)``; zeros fill."""
+    parts = [
+        KINDS[kind].values(given, _standard(given, x[..., np.array(places)]))
+        for (kind, places), given in zip(layout, parameters, strict=True)
+    ]
+    most = max(part.shape[-1] for part in parts)
+    padded = [
+        jnp.pad(part, [(0, 0)] * x.ndim + [(0, most - part.shape[-1])])
+        for part in parts
+    ]
+    back = np.argsort([place for _, places in layout for place in places])
+    return jnp.concatenate(padded, axis=-2)[..., back, :]
+
+
+def _product(tables: Array, index: Array) -> Array:
+    product = jnp.take(tables[..., 0, :], index[:, 0], axis=-1)
+    for place in range(1, index.shape[1]):
+        product = product * jnp.take(tables[..., place, :], index[:, place], axis=-1)
+    return product
+
+
+def _standard(given: dict[str, Any], x: Array) -> Array:
+    return (x - along(given["shift"], x)) / along(given["stretch"], x)
+
+
+def _densities(kind: Kind, given: dict[str, Any], t: Array) -> Array:
+    """Background and induced densities in the coordinate, rows along a last axis."""
+    x, root = kind.place(given, t), kind.root_density(given, t)
+    # The root goes first: far out it is what keeps the squares finite.
+    induced = (kind.values(given, x) * root[..., None]) ** 2
+    background = kind.background(given, x) * root**2
+    return jnp.concatenate([background[..., None], induced], axis=-1)

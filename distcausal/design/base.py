@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from distcausal._base.keys import Seed, branches, check_seed, seed_record, stream
@@ -228,7 +227,7 @@ class Law(Design):
             )
         return Drawn(np.asarray(found.items), np.ones(len(keys), int))
 
-    def _independent(self, items: Array) -> Draws:
+    def _independent(self, items: np.ndarray) -> Draws:
         """Independent items, with which nothing can go wrong."""
-        whole = jnp.full(len(items), self.space.size)
-        return Draws(items, whole, jnp.zeros(len(items)))
+        whole = np.full(len(items), self.space.size)
+        return Draws(items, whole, np.zeros(len(items)))

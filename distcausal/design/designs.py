@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from distcausal._base.keys import stages
 from distcausal._base.typing import Array
 from distcausal.design.base import Law
 from distcausal.design.check import Weight, optimal_share, whole_number
@@ -292,7 +291,7 @@ class VolumeSampling(Law):
         if more == 0:
             return first
         others = independent(self.space, self.share, keys, more)
-        items = shuffled(stages(keys, "order"), first.items, others)
+        items = shuffled(keys, first.items, others)
         return first._replace(items=items)
 
 

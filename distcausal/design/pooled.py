@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from distcausal._base.keys import branches
@@ -58,7 +57,7 @@ class _Pooled(Law):
         sets = self._one._make(branches(keys, lanes, number))
         items = sets.items.reshape(len(keys), self.n_points, *sets.items.shape[2:])
         filled, lowest = (field.reshape(len(keys), self.blocks) for field in sets[1:])
-        return Draws(items, jnp.min(filled, axis=1), jnp.min(lowest, axis=1))
+        return Draws(items, np.min(filled, axis=1), np.min(lowest, axis=1))
 
 
 @dataclass(frozen=True, eq=False)

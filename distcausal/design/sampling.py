@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jax import random
 
 from distcausal._base.keys import stages
@@ -22,6 +22,7 @@ from distcausal.numerics.determinant import (
     stream_draws,
     stream_window,
 )
+from distcausal.numerics.lanes import grouped, lanes_together
 
 __all__ = ["Sampler", "determinantal", "independent", "shuffled"]
 
@@ -39,19 +40,27 @@ def determinantal(space: Space, sampler: Sampler, keys: Array) -> Draws:
     )
 
 
-def independent(space: Space, share: float, keys: Array, count: int) -> Array:
+def independent(space: Space, share: float, keys: Array, count: int) -> np.ndarray:
     """Draw independent points from ``share k_m / m + (1 - share) h``."""
-    own = stages(keys, "independent")
-    return _independent_draws(space.draw, space.source(share), own, count=count)
+    run = partial(_independent_draws, space.draw, space.source(share), count)
+    group = lanes_together(len(keys), count)
+    return grouped(run, group, stages(keys, "independent"))
 
 
-@partial(jax.jit, static_argnames=("draw", "count"))
-def _independent_draws(draw: Draw, source: Any, keys: Array, *, count: int) -> Array:
+@partial(jax.jit, static_argnums=(0, 2))
+def _independent_draws(draw: Draw, source: Any, count: int, keys: Array) -> Array:
     return jax.vmap(lambda key: draw(source, key, count))(keys)
 
 
-@jax.jit
-def shuffled(keys: Array, first: Array, others: Array) -> Array:
+def shuffled(keys: Array, first: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Both kinds of points of every draw in one random order."""
-    together = jnp.concatenate([first, others], axis=1)
-    return jax.vmap(random.permutation)(keys, together)
+    together = np.concatenate([first, others], axis=1)
+    run = partial(_uniforms, together.shape[1])
+    group = lanes_together(len(keys), together.shape[1])
+    order = np.argsort(grouped(run, group, stages(keys, "order")), axis=1)
+    return together[np.arange(len(together))[:, None], order]
+
+
+@partial(jax.jit, static_argnums=0)
+def _uniforms(count: int, keys: Array) -> Array:
+    return jax.vmap(lambda key: random.uniform(key, (count,)))(keys)

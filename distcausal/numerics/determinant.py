@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -32,6 +32,7 @@ import numpy as np
 from jax import lax, random
 
 from distcausal._base.typing import Array, Count, Real
+from distcausal.numerics.lanes import grouped, lanes_together
 
 __all__ = [
     "Draws",
@@ -77,13 +78,13 @@ class Draws(NamedTuple):
 
 
 class _Lane(NamedTuple):
-    """A draw under way: directions taken, items, how many, windows used."""
+    """A draw under way: directions taken, what `Draws` says of it, windows used."""
 
     basis: Real[Array, "m m"]
     items: Array
     filled: Count[Array, ""]
-    windows: Count[Array, ""]
     lowest: Real[Array, ""]
+    windows: Count[Array, ""]
 
 
 def leverage(rows: np.ndarray) -> np.ndarray:
@@ -199,7 +200,6 @@ def inverse_cdf(
     return jnp.minimum(place, jnp.searchsorted(cumulative, total))
 
 
-@jax.jit
 def chain_draws(rows: Real[Array, "atom m"], keys: Array) -> Draws:
     """Draw sets of atoms by the chain rule, all atoms' residuals in memory.
 
@@ -210,6 +210,12 @@ def chain_draws(rows: Real[Array, "atom m"], keys: Array) -> Draws:
     keys
         One JAX key per draw.
     """
+    group = lanes_together(len(keys), len(rows))
+    return grouped(partial(_chain, rows), group, keys)
+
+
+@jax.jit
+def _chain(rows: Real[Array, "atom m"], keys: Array) -> Draws:
     whole = jnp.sum(rows**2, axis=-1)
 
     def one(key: Array) -> Draws:
@@ -230,7 +236,7 @@ def chain_draws(rows: Real[Array, "atom m"], keys: Array) -> Draws:
         atoms, lowest = lax.scan(step, start, uniform)[1]
         return Draws(atoms, jnp.full((), size), jnp.min(lowest))
 
-    return lax.map(one, keys, batch_size=group_size(len(keys), len(rows)))
+    return jax.vmap(one)(keys)
 
 
 def stream_window(size: int) -> int:
@@ -238,7 +244,6 @@ def stream_window(size: int) -> int:
     return int(np.ceil(1.25 * size * sum(1 / k for k in range(1, size + 1))))
 
 
-@partial(jax.jit, static_argnames=("propose", "size", "window"))
 def stream_draws(
     propose: Proposer,
     source: Any,
@@ -266,67 +271,74 @@ def stream_draws(
     Notes
     -----
     Costs about ``2 window m²`` operations a draw, whatever the size of the ground set.
-    Lanes are worked on in groups whose windows fit a processor's cache; those not
-    filled by their first window are gathered and continued together.
+    Draws not filled by their first window are gathered and go on together.
     """
-    group = group_size(len(keys), window * size)
-    # About as many at a time as a first window leaves unfilled.
-    share = group * -(-len(keys) // (8 * group))
-    work = partial(_use_window, propose, source, window)
-    blank = _blank(propose, source, keys[0], size)
-    lanes = lax.map(lambda one: work(one, blank, fresh=True), keys, batch_size=group)
-
-    def unfinished(lanes: _Lane) -> Array:
-        return jnp.any((lanes.filled < size) & (lanes.windows < MOST_WINDOWS))
-
-    def go_on(lanes: _Lane) -> _Lane:
-        least = jnp.argsort(lanes.filled)[:share]
-        part = jax.tree.map(lambda field: field[least], lanes)
-        part = lax.map(lambda one: work(*one), (keys[least], part), batch_size=group)
-        return jax.tree.map(lambda whole, new: whole.at[least].set(new), lanes, part)
-
-    lanes = lax.while_loop(unfinished, go_on, lanes)
-    return Draws(lanes.items, lanes.filled, lanes.lowest)
+    group = lanes_together(len(keys), window * size)
+    work = partial(_use_windows, propose, source, window)
+    lanes = _blank(propose, source, keys, size)
+    todo = np.arange(len(keys))
+    found = Draws(*(np.zeros_like(field) for field in lanes[1:4]))
+    while todo.size:
+        lanes = grouped(work, group, keys, lanes, chosen=todo)
+        for whole, part in zip(found, lanes[1:4], strict=True):
+            whole[todo] = part
+        short = (lanes.filled < size) & (lanes.windows < MOST_WINDOWS)
+        todo, lanes = todo[short], _Lane(*(field[short] for field in lanes))
+    return found
 
 
-def group_size(draws: int, numbers: int) -> int:
-    """How many draws to work on together when each needs so many numbers.
-
-    A power of two that divides the draws: a group left over would compile on its own.
-    """
-    most = min(max(_CACHE_BYTES // (8 * numbers), 1), _MOST_LANES)
-    return math.gcd(draws, 1 << (most.bit_length() - 1))
-
-
-def _blank(propose: Proposer, source: Any, key: Array, size: int) -> _Lane:
-    """A draw that has not begun, with room for the kind of item proposed."""
-    item, row = jax.eval_shape(lambda: propose(source, key, 1))
+def _blank(propose: Proposer, source: Any, keys: Array, size: int) -> _Lane:
+    """Draws that have not begun, with room for the kind of item proposed."""
+    shapes = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), source
+    )
+    leaves, tree = jax.tree.flatten(shapes)
+    item, row = _kinds(propose, tuple(leaves), tree, keys.dtype)
+    draws = len(keys)
     return _Lane(
-        basis=jnp.zeros((size, size), row.dtype),
-        items=jnp.zeros((size, *item.shape[1:]), item.dtype),
-        filled=jnp.zeros((), int),
-        windows=jnp.zeros((), int),
-        lowest=jnp.ones((), row.dtype),
+        # One matrix of zeros seen from every draw.
+        basis=np.broadcast_to(np.zeros((), row.dtype), (draws, size, size)),
+        items=np.zeros((draws, size, *item.shape[1:]), item.dtype),
+        filled=np.zeros(draws, int),
+        lowest=np.ones(draws, row.dtype),
+        windows=np.zeros(draws, int),
     )
 
 
-def _use_window(
-    propose: Proposer,
-    source: Any,
-    window: int,
-    key: Array,
-    lane: _Lane,
-    *,
-    fresh: bool = False,
+@lru_cache(maxsize=64)
+def _kinds(propose: Proposer, leaves: tuple[Any, ...], tree: Any, key: Any) -> Any:
+    """Shapes and types of an item and its row, found once per kind of space."""
+    source = jax.tree.unflatten(tree, leaves)
+    seed = jax.ShapeDtypeStruct((), key)
+    return jax.eval_shape(lambda *given: propose(*given, 1), source, seed)
+
+
+@partial(jax.jit, static_argnums=(0, 2))
+def _use_windows(
+    propose: Proposer, source: Any, window: int, keys: Array, lanes: _Lane
 ) -> _Lane:
-    """Accept what a new window of proposals offers to a draw under way."""
-    ask, thin = random.split(random.fold_in(key, lane.windows))
-    items, rows = propose(source, ask, window)
-    threshold = random.uniform(thin, (window,), rows.dtype)
-    threshold = jnp.maximum(threshold, _LEAST_RESIDUAL)
-    residual = jnp.ones(window, rows.dtype)
-    if not fresh:
-        residual = residual - jnp.sum((rows @ lane.basis.T) ** 2, axis=-1)
+    """Accept what new windows of proposals offer to draws under way."""
+
+    def ask(key: Array, used: Array) -> tuple[Array, Array, Array]:
+        proposals, thin = random.split(random.fold_in(key, used))
+        items, rows = propose(source, proposals, window)
+        threshold = random.uniform(thin, (window,), rows.dtype)
+        return items, rows, jnp.maximum(threshold, _LEAST_RESIDUAL)
+
+    items, rows, threshold = jax.vmap(ask)(keys, lanes.windows)
+    residual = lax.cond(
+        jnp.any(lanes.filled > 0),
+        lambda: 1 - jnp.sum((rows @ jnp.swapaxes(lanes.basis, 1, 2)) ** 2, axis=-1),
+        lambda: jnp.ones(rows.shape[:2], rows.dtype),
+    )
+    return jax.vmap(_thin)(lanes, items, rows, threshold, residual)
+
+
+def _thin(
+    lane: _Lane, items: Array, rows: Array, threshold: Array, residual: Array
+) -> _Lane:
+    """Go through one window: each acceptance lowers the residuals that follow."""
+    window = len(rows)
 
     def step(carry: tuple[_Lane, Array], _: None) -> tuple[tuple[_Lane, Array], None]:
         lane, residual = carry
@@ -352,6 +364,15 @@ def _use_window(
 
     (lane, _), _ = lax.scan(step, (lane, residual), length=len(lane.basis))
     return lane._replace(windows=lane.windows + 1)
+
+
+def group_size(draws: int, numbers: int) -> int:
+    """How many draws to work on together when each needs so many numbers.
+
+    A power of two that divides the draws: a group left over would compile on its own.
+    """
+    most = min(max(_CACHE_BYTES // (8 * numbers), 1), _MOST_LANES)
+    return math.gcd(draws, 1 << (most.bit_length() - 1))
 
 
 def unit_orthogonal(

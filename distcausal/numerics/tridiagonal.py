@@ -15,16 +15,15 @@ variables for the gamma distribution, and for a beta distribution they are
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax, random
+from jax import random
 
 from distcausal._base.typing import Array, Real
-from distcausal.numerics.determinant import group_size
+from distcausal.numerics.lanes import grouped, lanes_together
 
 __all__ = ["TRIDIAGONAL", "tridiagonal_points"]
 
@@ -35,7 +34,7 @@ _EXPONENTS = {"legendre": (0.0, 0.0), "chebyshev": (-0.5, -0.5)}
 
 def tridiagonal_points(
     keys: Array, *, family: str, size: int, shape: tuple[float, ...] = ()
-) -> Real[Array, "draw point"]:
+) -> Real[np.ndarray, "draw point"]:
     """Draw the projection process of all polynomials of degree below ``size``.
 
     Parameters
@@ -75,13 +74,15 @@ def tridiagonal_points(
     >>> tridiagonal_points(keys, family="legendre", size=5).shape
     (3, 5)
     """
+    group = lanes_together(len(keys), size**2)
     if family == "hermite":
-        return _normal_points(keys, size=size)
-    if family == "laguerre":
-        exponent = shape[0] if shape else 0.0
-        return _gamma_points(keys, _gamma_shapes(size, exponent))
-    a, b = _EXPONENTS.get(family) or shape
-    return _beta_points(keys, *_beta_shapes(size, a, b))
+        run = partial(_normal_points, np.arange(size - 1, 0, -1.0))
+    elif family == "laguerre":
+        run = partial(_gamma_points, _gamma_shapes(size, shape[0] if shape else 0.0))
+    else:
+        a, b = _EXPONENTS.get(family) or shape
+        run = partial(_beta_points, *_beta_shapes(size, a, b))
+    return grouped(run, group, keys)
 
 
 def _gamma_shapes(size: int, exponent: float) -> np.ndarray:
@@ -101,29 +102,28 @@ def _beta_shapes(size: int, a: float, b: float) -> tuple[np.ndarray, np.ndarray]
     return first, second
 
 
-@partial(jax.jit, static_argnames="size")
-def _normal_points(keys: Array, *, size: int) -> Array:
+@jax.jit
+def _normal_points(shapes: Real[Array, " entry"], keys: Array) -> Array:
     def one(key: Array) -> Array:
         diagonal, below, order = random.split(key, 3)
-        dtype = jnp.zeros(()).dtype
-        squared = random.gamma(below, jnp.arange(size - 1, 0, -1).astype(dtype))
-        return _eigenvalues(order, random.normal(diagonal, (size,)), squared)
+        own = random.normal(diagonal, (len(shapes) + 1,), shapes.dtype)
+        return _eigenvalues(order, own, random.gamma(below, shapes))
 
-    return _each(one, keys, size)
+    return jax.vmap(one)(keys)
 
 
 @jax.jit
-def _gamma_points(keys: Array, shapes: Real[Array, " entry"]) -> Array:
+def _gamma_points(shapes: Real[Array, " entry"], keys: Array) -> Array:
     def one(key: Array) -> Array:
         entries, order = random.split(key)
         return _product_eigenvalues(order, random.gamma(entries, shapes))
 
-    return _each(one, keys, (len(shapes) + 1) // 2)
+    return jax.vmap(one)(keys)
 
 
 @jax.jit
 def _beta_points(
-    keys: Array, first: Real[Array, " entry"], second: Real[Array, " entry"]
+    first: Real[Array, " entry"], second: Real[Array, " entry"], keys: Array
 ) -> Array:
     def one(key: Array) -> Array:
         up, down, order = random.split(key, 3)
@@ -132,7 +132,7 @@ def _beta_points(
         squared = moment.at[1:].multiply(rest[:-1])
         return 2 * jnp.minimum(_product_eigenvalues(order, squared), 1.0) - 1
 
-    return _each(one, keys, (len(first) + 1) // 2)
+    return jax.vmap(one)(keys)
 
 
 def _product_eigenvalues(key: Array, squared: Array) -> Array:
@@ -146,8 +146,3 @@ def _eigenvalues(key: Array, diagonal: Array, below_squared: Array) -> Array:
     below = jnp.sqrt(below_squared)
     matrix = jnp.diag(diagonal) + jnp.diag(below, -1) + jnp.diag(below, 1)
     return random.permutation(key, jnp.linalg.eigvalsh(matrix))
-
-
-def _each(one: Callable[[Array], Array], keys: Array, size: int) -> Array:
-    """One draw for every key, as many together as fit a cache."""
-    return lax.map(one, keys, batch_size=group_size(len(keys), size**2))

@@ -41,8 +41,14 @@ class Record:
         return same(_fields(self), _fields(other))
 
     def to_json(self) -> str:
-        """Write everything the object holds as JSON, numbers to the last digit."""
-        return json.dumps(_encode(self))
+        """Write everything the object holds as JSON, numbers to the last digit.
+
+        Raises
+        ------
+        DataError
+            If it holds what JSON has no form for, such as a function.
+        """
+        return json.dumps(_encode(self), default=_refused)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -153,6 +159,15 @@ def _encode(value: Any) -> Any:
             "fields": {k: _encode(v) for k, v in _fields(value).items()},
         }
     return value
+
+
+def _refused(value: object) -> None:
+    """Say what JSON has no form for."""
+    name = getattr(value, "__name__", repr(value))
+    raise DataError(
+        f"the object holds {name}, a {type(value).__name__}, which cannot be written as "
+        "JSON. Pickle the object, or keep its tables."
+    )
 
 
 def _decode(value: Any) -> Any:

@@ -20,7 +20,7 @@ from distcausal._base.typing import Array
 from distcausal.errors import DataError, listing
 from distcausal.numerics.product import Layout, product_values
 
-__all__ = ["Basis", "LinearBasis", "ProductBasis", "combined", "point_rows"]
+__all__ = ["Basis", "LinearBasis", "ProductBasis", "combined", "point_rows", "spread"]
 
 
 class Basis(Protocol):
@@ -73,12 +73,18 @@ class LinearBasis(Record):
     def to_features(self, coef: np.ndarray) -> np.ndarray:
         """Coefficients of the features; zero for those that others determine."""
         solved = np.linalg.solve(self.upper, coef)
-        places = max(coef.ndim - 2, 0)  # the axis of functions
-        shape = list(coef.shape)
-        shape[places] = len(self.names)
-        found = np.zeros(shape)
-        found[(slice(None),) * places + (self.kept,)] = solved
-        return found
+        return spread(solved, self.kept, len(self.names))
+
+
+def spread(coef: np.ndarray, kept: np.ndarray, count: int) -> np.ndarray:
+    """Coefficients put in their places among ``count``, zeros elsewhere.
+
+    The functions are the first axis of a vector, and otherwise the last but one.
+    """
+    axis = max(coef.ndim - 2, 0)
+    found = np.zeros((*coef.shape[:axis], count, *coef.shape[axis + 1 :]))
+    found[(slice(None),) * axis + (kept,)] = coef
+    return found
 
 
 def combined(features: np.ndarray, upper: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from distcausal.design.arguments import finite_number, finite_numbers
 from distcausal.design.check import whole_number
 from distcausal.design.indices import IndexSet, TotalDegree, multi_indices
 from distcausal.design.product import ProductSpace
@@ -282,10 +283,10 @@ def _line(family: str, degree: int, given: dict[str, Any]) -> Line:
     if family == "hermite":
         return hermite_line(degree, *_units(given))
     if family == "laguerre":
-        alpha = _numbers("shape", given["shape"], 1)[0]
+        alpha = finite_number("shape", given["shape"])
         _check_shape("laguerre", alpha)
         return laguerre_line(degree, alpha, *_units(given))
-    low, high = _numbers("bounds", given["bounds"], 2)
+    low, high = finite_numbers("bounds", given["bounds"], 2)
     if not low < high:
         raise DesignError(f"bounds {given['bounds']!r} should be low < high.")
     if family == "jacobi" and given["shape"] is None:
@@ -293,17 +294,14 @@ def _line(family: str, degree: int, given: dict[str, Any]) -> Line:
             "family 'jacobi' needs shape=(a, b), the powers of 1 - z and 1 + z in the "
             "density; with (0, 0) it is 'legendre'."
         )
-    a, b = _SHAPES.get(family) or _numbers("shape", given["shape"], 2)
+    a, b = _SHAPES.get(family) or finite_numbers("shape", given["shape"], 2)
     _check_shape("jacobi", a, b)
     return jacobi_line(degree, a, b, low, high)
 
 
 def _units(given: dict[str, Any]) -> tuple[float, float]:
-    (location,) = _numbers("location", given["location"], 1)
-    (scale,) = _numbers("scale", given["scale"], 1)
-    if not scale > 0:
-        raise DesignError(f"scale {scale!r} should be positive.")
-    return location, scale
+    scale = finite_number("scale", given["scale"], positive=True)
+    return finite_number("location", given["location"]), scale
 
 
 def _check_shape(family: str, *shape: float) -> None:
@@ -313,18 +311,3 @@ def _check_shape(family: str, *shape: float) -> None:
             "below, the density of their points has no bound in any coordinate used "
             "here. Use a FeatureSpace with quadrature points."
         )
-
-
-def _numbers(name: str, value: Any, count: int) -> list[float]:
-    """Finite numbers, so many of them."""
-    try:
-        found = np.atleast_1d(np.asarray(value, dtype=float))
-    except (TypeError, ValueError):
-        found = np.array([np.nan])
-    if found.shape != (count,) or not np.isfinite(found).all():
-        wanted = "a finite number" if count == 1 else "two finite numbers"
-        raise DesignError(
-            f"{name} {value!r} should be {wanted} for every variable that uses it, "
-            "the same for all or a list with one entry per variable."
-        )
-    return found.tolist()

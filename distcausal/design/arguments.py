@@ -1,0 +1,43 @@
+"""Numbers that describe spaces and measures, checked where they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from distcausal.errors import DesignError
+
+__all__ = ["finite_number", "finite_numbers"]
+
+
+def finite_numbers(name: str, value: Any, count: int) -> list[float]:
+    """Return so many finite numbers.
+
+    Raises
+    ------
+    DesignError
+        If they are not.
+    """
+    try:
+        found = np.atleast_1d(np.asarray(value, dtype=float))
+    except (TypeError, ValueError):
+        found = np.array([np.nan])
+    if found.shape != (count,) or not np.isfinite(found).all():
+        wanted = "a finite number" if count == 1 else f"{count} finite numbers"
+        raise DesignError(f"{name} {value!r} should be {wanted} where it is used.")
+    return found.tolist()
+
+
+def finite_number(name: str, value: Any, *, positive: bool = False) -> float:
+    """Return a finite number, positive if that is asked for.
+
+    Raises
+    ------
+    DesignError
+        If it is not.
+    """
+    (found,) = finite_numbers(name, value, 1)
+    if positive and not found > 0:
+        raise DesignError(f"{name} {value!r} should be positive.")
+    return found

@@ -14,6 +14,7 @@ import numpy as np
 from jax import random
 
 from distcausal._base.keys import stages
+from distcausal._base.shapes import size_class
 from distcausal._base.typing import Array
 from distcausal.design.spaces import Draw, FiniteSpace, Space
 from distcausal.numerics.determinant import (
@@ -42,9 +43,11 @@ def determinantal(space: Space, sampler: Sampler, keys: Array) -> Draws:
 
 def independent(space: Space, share: float, keys: Array, count: int) -> np.ndarray:
     """Draw independent points from ``share k_m / m + (1 - share) h``."""
-    run = partial(_independent_draws, space.draw, space.source(share), count)
-    group = lanes_together(len(keys), count)
-    return grouped(run, group, stages(keys, "independent"))
+    # Drawn in size classes, so that another number of points compiles nothing.
+    padded = 1 if count == 1 else size_class(count)
+    run = partial(_independent_draws, space.draw, space.source(share), padded)
+    group = lanes_together(len(keys), padded)
+    return grouped(run, group, stages(keys, "independent"))[:, :count]
 
 
 @partial(jax.jit, static_argnums=(0, 2))
@@ -55,9 +58,10 @@ def _independent_draws(draw: Draw, source: Any, count: int, keys: Array) -> Arra
 def shuffled(keys: Array, first: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Both kinds of points of every draw in one random order."""
     together = np.concatenate([first, others], axis=1)
-    run = partial(_uniforms, together.shape[1])
-    group = lanes_together(len(keys), together.shape[1])
-    order = np.argsort(grouped(run, group, stages(keys, "order")), axis=1)
+    padded = size_class(together.shape[1])
+    run = partial(_uniforms, padded)
+    uniform = grouped(run, lanes_together(len(keys), padded), stages(keys, "order"))
+    order = np.argsort(uniform[:, : together.shape[1]], axis=1)
     return together[np.arange(len(together))[:, None], order]
 
 

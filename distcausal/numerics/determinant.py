@@ -21,7 +21,6 @@ Only directions matter to the second sampler, so its rows have unit length.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -37,7 +36,6 @@ from distcausal.numerics.lanes import grouped, lanes_together
 __all__ = [
     "Draws",
     "chain_draws",
-    "group_size",
     "inverse_cdf",
     "leverage",
     "log_elementary_symmetric",
@@ -54,8 +52,6 @@ MOST_WINDOWS = 10_000
 # Below this share of its length a residual is rounding: such a proposal repeats a point
 # already chosen. The largest change to any probability is of the same size.
 _LEAST_RESIDUAL = 1e-13
-_CACHE_BYTES = 4 * 2**20  # windows of the draws worked on together should fit
-_MOST_LANES = 256
 
 
 class Draws(NamedTuple):
@@ -72,19 +68,19 @@ class Draws(NamedTuple):
         Lowest squared residual, which only rounding makes negative, ``(draw,)``.
     """
 
-    items: Array
-    filled: Count[Array, " draw"]
-    lowest: Real[Array, " draw"]
+    items: Any
+    filled: Any
+    lowest: Any
 
 
 class _Lane(NamedTuple):
     """A draw under way: directions taken, what `Draws` says of it, windows used."""
 
-    basis: Real[Array, "m m"]
-    items: Array
-    filled: Count[Array, ""]
-    lowest: Real[Array, ""]
-    windows: Count[Array, ""]
+    basis: Any
+    items: Any
+    filled: Any
+    lowest: Any
+    windows: Any
 
 
 def leverage(rows: np.ndarray) -> np.ndarray:
@@ -310,7 +306,7 @@ def _kinds(propose: Proposer, leaves: tuple[Any, ...], tree: Any, key: Any) -> A
     """Shapes and types of an item and its row, found once per kind of space."""
     source = jax.tree.unflatten(tree, leaves)
     seed = jax.ShapeDtypeStruct((), key)
-    return jax.eval_shape(lambda *given: propose(*given, 1), source, seed)
+    return jax.eval_shape(lambda given, key: propose(given, key, 1), source, seed)
 
 
 @partial(jax.jit, static_argnums=(0, 2))
@@ -364,15 +360,6 @@ def _thin(
 
     (lane, _), _ = lax.scan(step, (lane, residual), length=len(lane.basis))
     return lane._replace(windows=lane.windows + 1)
-
-
-def group_size(draws: int, numbers: int) -> int:
-    """How many draws to work on together when each needs so many numbers.
-
-    A power of two that divides the draws: a group left over would compile on its own.
-    """
-    most = min(max(_CACHE_BYTES // (8 * numbers), 1), _MOST_LANES)
-    return math.gcd(draws, 1 << (most.bit_length() - 1))
 
 
 def unit_orthogonal(

@@ -57,7 +57,7 @@ def grouped(
     -------
     What ``run`` returns, as NumPy arrays.
     """
-    data = np.asarray(random.key_data(keys))
+    data: Any = np.asarray(random.key_data(keys))
     if chosen is not None:
         data = data[chosen]
     count = len(data)

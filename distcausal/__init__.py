@@ -38,6 +38,7 @@ _HOME = {
     "RequiredSize": "distcausal.design.stability",
     "SplineSpace": "distcausal.design.spline",
     "Stability": "distcausal.design.stability",
+    "SubsetVolumeSampling": "distcausal.design.subset",
     "Tensor": "distcausal.design.indices",
     "TestTable": "distcausal.rdd.parts",
     "Thinned": "distcausal.design.modified",

@@ -17,6 +17,7 @@ from distcausal.design.designs import VolumeSampling as VolumeSampling
 from distcausal.design.ensembles import KDPP as KDPP
 from distcausal.design.ensembles import LEnsemble as LEnsemble
 from distcausal.design.feature import FeatureSpace as FeatureSpace
+from distcausal.design.subset import SubsetVolumeSampling as SubsetVolumeSampling
 from distcausal.design.fit import wls as wls
 from distcausal.design.functional import FunctionalEstimate as FunctionalEstimate
 from distcausal.design.indices import HyperbolicCross as HyperbolicCross

@@ -20,7 +20,7 @@ from distcausal.numerics.kdpp import (
 )
 from distcausal.numerics.pivots import greedy_pivots
 
-__all__ = ["Kernel", "checked_features", "checked_kernel"]
+__all__ = ["Kernel", "checked_features", "checked_kernel", "position_sets"]
 
 # Entries on both sides of the diagonal, in units of the diagonal, agree to rounding.
 _ASYMMETRY = 1e-10
@@ -54,25 +54,35 @@ class Kernel:
 
     def _sets(self, subset: object, size: int | None = None) -> np.ndarray:
         """Sets of positions along the last axis."""
-        sets = np.asarray(subset)
-        sets = sets.astype(int) if sets.size == 0 else sets
-        whole = sets.ndim > 0 and sets.dtype.kind in "iu"
-        inside = whole and ((sets >= 0) & (sets < self.n_items)).all()
-        distinct = whole and (np.diff(np.sort(sets, axis=-1), axis=-1) > 0).all()
-        if not (inside and distinct) or (size is not None and sets.shape[-1] != size):
-            wanted = "" if size is None else f"{size} "
-            raise DesignError(
-                f"subset should hold {wanted}different positions from 0 to "
-                f"{self.n_items - 1} along its last axis; got {sets.dtype} of shape "
-                f"{sets.shape}."
-            )
-        return sets
+        return position_sets(subset, self.n_items, size)
 
     def _pivots(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         if count == 0:
             return np.zeros(0, int), np.zeros(0)
         rows = self.factor.scale[:, None] * self.factor.rows
         return tuple(double(greedy_pivots)(rows, count=count))
+
+
+def position_sets(subset: Any, items: int, size: int | None = None) -> np.ndarray:
+    """Sets of different positions along the last axis.
+
+    Raises
+    ------
+    DesignError
+        If they are not, or not of the size asked for.
+    """
+    sets = np.asarray(subset)
+    sets = sets.astype(int) if sets.size == 0 else sets
+    whole = sets.ndim > 0 and sets.dtype.kind in "iu"
+    inside = whole and ((sets >= 0) & (sets < items)).all()
+    distinct = whole and (np.diff(np.sort(sets, axis=-1), axis=-1) > 0).all()
+    if not (inside and distinct) or (size is not None and sets.shape[-1] != size):
+        wanted = "" if size is None else f"{size} "
+        raise DesignError(
+            f"subset should hold {wanted}different positions from 0 to {items - 1} "
+            f"along its last axis; got {sets.dtype} of shape {sets.shape}."
+        )
+    return sets
 
 
 def checked_kernel(kernel: Any) -> Factor:

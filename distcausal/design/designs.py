@@ -8,19 +8,28 @@ the law of a projection process and ``n - m`` independent points in random order
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from distcausal._base.precision import double
 from distcausal._base.typing import Array
-from distcausal.design.base import Law
+from distcausal.design.base import Drawn, Law
 from distcausal.design.check import Weight, optimal_share, whole_number
-from distcausal.design.laws import INDEPENDENT, PROJECTION, Guarantees, volume
-from distcausal.design.sampling import Sampler, determinantal, independent, shuffled
+from distcausal.design.laws import INDEPENDENT, NONE, PROJECTION, Guarantees, volume
+from distcausal.design.points import DesignPoints
+from distcausal.design.sampling import (
+    Sampler,
+    determinantal,
+    has_all_degrees,
+    independent,
+    shuffled,
+)
 from distcausal.design.spaces import FiniteSpace, Space
 from distcausal.errors import DesignError, check_choice
 from distcausal.numerics.determinant import Draws, subset_log_prob
+from distcausal.numerics.pivots import greedy_pivots
 
 __all__ = ["IID", "ProjectionDPP", "VolumeSampling", "check_sampler", "check_size"]
 
@@ -115,7 +124,9 @@ class ProjectionDPP(Law):
     sampler
         ``"stream"`` thins windows of proposals, at a cost that the number of points of
         the space does not enter; ``"chain"`` keeps a residual for every point of a
-        finite space; ``"auto"`` takes the cheaper. Both are exact.
+        finite space; ``"tridiagonal"`` takes eigenvalues of random matrices, for all
+        polynomials of one variable up to a degree. All are exact; ``"auto"`` takes the
+        cheaper of the first two.
 
     Raises
     ------
@@ -195,6 +206,37 @@ class ProjectionDPP(Law):
                 f"along its last axis; got {atoms.dtype} of shape {atoms.shape}."
             )
         return subset_log_prob(self.space.rows[atoms])
+
+    def mode(self) -> DesignPoints:
+        """Return m points chosen greedily for a large probability, the same each time.
+
+        The most probable set is hard to find; this one adds, point after point, the one
+        with the largest conditional probability, which is what a factorisation with
+        pivots does. A deterministic companion without any guarantee of the law.
+
+        Raises
+        ------
+        DesignError
+            If the space is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import distcausal as dc
+        >>> x = np.linspace(-1, 1, 201)
+        >>> points = dc.ProjectionDPP(dc.FiniteSpace(np.vander(x, 3))).mode()
+        >>> sorted(x[points.index].round(2).tolist())
+        [-1.0, 0.0, 1.0]
+        """
+        if not isinstance(self.space, FiniteSpace):
+            raise DesignError(
+                f"mode() compares all points of a FiniteSpace, not of {self.space}. "
+                "Take a FiniteSpace, or a FeatureSpace on reference points."
+            )
+        found = double(greedy_pivots)(self.space.rows, count=self.space.size)
+        drawn = Drawn(np.asarray(found.rows), np.array(1))
+        described = self._described(drawn, {"chosen": "greedily"})
+        return replace(described, law="greedy projection", guarantees=NONE)
 
     def _arguments(self) -> dict[str, Any]:
         return {"sampler": self.sampler}
@@ -307,9 +349,14 @@ def check_size(size: object, space: Space) -> None:
 
 def check_sampler(sampler: object, space: Space) -> None:
     """Raise `DesignError` unless the space can be drawn from that way."""
-    check_choice("sampler", sampler, ("auto", "chain", "stream"))
+    check_choice("sampler", sampler, ("auto", "chain", "stream", "tridiagonal"))
     if sampler == "chain" and not isinstance(space, FiniteSpace):
         raise DesignError(
             f"sampler 'chain' visits every point and needs a FiniteSpace, not {space}. "
             "Use 'stream' or 'auto'."
+        )
+    if sampler == "tridiagonal" and not has_all_degrees(space):
+        raise DesignError(
+            "sampler 'tridiagonal' draws for all polynomials of one variable up to a "
+            f"degree, not for {space}. Use 'stream' or 'auto'."
         )

@@ -16,6 +16,7 @@ from jax import random
 from distcausal._base.keys import stages
 from distcausal._base.shapes import size_class
 from distcausal._base.typing import Array
+from distcausal.design.polynomial import PolynomialSpace
 from distcausal.design.spaces import Draw, FiniteSpace, Space
 from distcausal.numerics.determinant import (
     Draws,
@@ -24,21 +25,50 @@ from distcausal.numerics.determinant import (
     stream_window,
 )
 from distcausal.numerics.lanes import grouped, lanes_together
+from distcausal.numerics.tridiagonal import tridiagonal_points
 
-__all__ = ["Sampler", "determinantal", "independent", "shuffled"]
+__all__ = [
+    "Sampler",
+    "determinantal",
+    "has_all_degrees",
+    "independent",
+    "shuffled",
+]
 
-Sampler = Literal["auto", "chain", "stream"]
+Sampler = Literal["auto", "chain", "stream", "tridiagonal"]
 
 
 def determinantal(space: Space, sampler: Sampler, keys: Array) -> Draws:
     """Draw the projection process by the sampler named, or by the cheaper one."""
     own, window = stages(keys, "determinantal"), stream_window(space.size)
+    if sampler == "tridiagonal":
+        return _tridiagonal(space, own)
     small = isinstance(space, FiniteSpace) and len(space.rows) <= window
     if sampler == "chain" or (sampler == "auto" and small):
         return chain_draws(space.source(1.0)[0], own)
     return stream_draws(
         space.propose, space.source(1.0), own, size=space.size, window=window
     )
+
+
+def has_all_degrees(space: Space) -> bool:
+    """Whether a space holds all polynomials of one variable up to a degree."""
+    if not isinstance(space, PolynomialSpace) or space.dim > 1:
+        return False
+    return set(space.basis.index[:, 0].tolist()) == set(range(space.size))
+
+
+def _tridiagonal(space: Any, keys: Array) -> Draws:
+    """Eigenvalues of random matrices, in the units of the space."""
+    family, given = space.family[0], space.basis.parameters[0]
+    powers = {"jacobi": given["form"][0, :2], "laguerre": given["form"][0, :1]}
+    # The coordinate of the space doubles each exponent and adds one.
+    shape = tuple((power - 1) / 2 for power in powers.get(family, ()))
+    standard = tridiagonal_points(keys, family=family, size=space.size, shape=shape)
+    points = given["shift"] + given["stretch"] * standard
+    low, high = space.basis.domain
+    whole = np.full(len(points), space.size)
+    return Draws(np.clip(points, low, high)[..., None], whole, np.zeros(len(points)))
 
 
 def independent(space: Space, share: float, keys: Array, count: int) -> np.ndarray:

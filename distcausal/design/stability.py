@@ -1,8 +1,8 @@
 """How often a design is stable, and how many points it takes.
 
 Stability is a matter of the points alone, so its probability can be estimated to any
-accuracy before anything is evaluated: draws are counted, and the interval of Clopper and
-Pearson is exact for counts. Beside it stands what can be proved, a bound by matrix
+accuracy before anything is evaluated: draws are counted, and the interval of Clopper
+and Pearson is exact for counts. Beside it stands what can be proved, a bound by matrix
 concentration where the law has one; it asks for several times the points that draws
 show to be enough.
 """
@@ -329,7 +329,7 @@ def _maker(space: Space, name: str, weight: Any) -> Callable[[int], Design]:
 
 
 def _bound(design: Design, event: Event) -> Callable[[int, float], float] | None:
-    """Bound on the chance of an unstable draw, by size and distance, if there is one."""
+    """Bound on the chance of an unstable draw, if there is one, by size and delta."""
     share, size = design.share, design.space.size
     if share == 0:
         return None

@@ -97,7 +97,7 @@ def envelopes(
     """Staircases above the background and every squared function, per group."""
     found = []
     for (kind, _), given, ends in zip(layout, parameters, edges, strict=True):
-        density = double(jax.jit(partial(_densities, KINDS[kind])))
+        density = double(partial(_jitted_densities, kind))
         known: dict[bytes, Envelope] = {}
         each = []
         for place, cells in enumerate(ends):
@@ -212,6 +212,12 @@ def _product(tables: Array, index: Array) -> Array:
 
 def _standard(given: dict[str, Any], x: Array) -> Array:
     return (x - along(given["shift"], x)) / along(given["stretch"], x)
+
+
+@partial(jax.jit, static_argnums=0)
+def _jitted_densities(kind: str, given: dict[str, Any], t: Array) -> Array:
+    """As `_densities`, compiled once per kind and shape for all spaces."""
+    return _densities(KINDS[kind], given, t)
 
 
 def _densities(kind: Kind, given: dict[str, Any], t: Array) -> Array:

@@ -22,7 +22,9 @@ overstates the error.
 
 Density. Independent points and processes with optimal weights have ``d = 1/w``. A point
 of volume sampling with n points belongs to its projection process with probability
-``m/n``, so ``d = (k_m + (n - m) / w) / n`` for every weight.
+``m/n``, so ``d = (k_m + (n - m) / w) / n`` for every weight. Of N rows drawn without
+replacement the others are uniform on those that the process left, and the probability
+that a row is among the n, times ``N / n``, is its density.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ __all__ = ["cross_fitted_wls", "quasi_projection", "replicated_wls"]
 # With fewer blocks their spread says too little about the error: with eight, 95 %
 # intervals by the normal law cover 91 %.
 _FEWEST_BLOCKS = 8
-_VOLUME_LAWS = ("volume", "repeated volume")
+_KNOWN_DENSITY = ("volume", "repeated volume", "subset")
 
 
 def quasi_projection(
@@ -105,7 +107,7 @@ def quasi_projection(
         covariance=average.covariance,
         reproduces=False,
     )
-    known = points.guarantees.marginal or _is_volume(points)
+    known = _knows_density(points)
     return assembled(
         points,
         found,
@@ -276,7 +278,7 @@ def _cut(points: DesignPoints) -> int:
             "RepeatedVolume with two repeats or more, or IID with at least "
             f"{2 * points.size} points."
         )
-    if not (points.guarantees.marginal or _is_volume(points)):
+    if not _knows_density(points):
         raise DesignError(
             f"cross-fitting weighs points by the density they were drawn from, which "
             f"is not known for the law {points.law!r}: points were selected by looking "
@@ -285,17 +287,23 @@ def _cut(points: DesignPoints) -> int:
     return cut
 
 
-def _is_volume(points: DesignPoints) -> bool:
-    return points.law in _VOLUME_LAWS
+def _knows_density(points: DesignPoints) -> bool:
+    return points.guarantees.marginal or points.law in _KNOWN_DENSITY
 
 
 def _inverse_density(points: DesignPoints) -> np.ndarray:
     """One over the density of every single point with respect to the measure."""
-    if points.guarantees.marginal or not _is_volume(points):
+    if points.guarantees.marginal or points.law not in _KNOWN_DENSITY:
         return points.weights
-    each = points.n_points // points.blocks
+    each, size = points.n_points // points.blocks, points.size
     kernel = np.sum(points.values**2, axis=-1)
-    return each / (kernel + (each - points.size) / points.weights)
+    if points.law != "subset":
+        return each / (kernel + (each - size) / points.weights)
+    rows = points.settings["population"]
+    if rows == size:
+        return np.ones(kernel.shape)
+    included = (rows - each) * kernel / rows + each - size
+    return each * (rows - size) / (rows * included)
 
 
 def _average(

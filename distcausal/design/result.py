@@ -305,17 +305,26 @@ class WLSResult(Result):
         return self.functional(slopes, confidence, name=f"derivative {dimension}")
 
     def jump(
-        self, below: object, above: object, confidence: float = 0.95
+        self, below: object = None, above: object = None, confidence: float = 0.95
     ) -> FunctionalEstimate:
         """Estimate ``f(above) - f(below)``, as at the two sides of a cutoff.
 
         Parameters
         ----------
         below, above
-            Points or rows of features, as in `predict`, as many of each.
+            Points or rows of features, as in `predict`, as many of each. Left out, on a
+            `CutoffSpace`, they are the two sides of its cutoff.
         confidence
             Coverage of the intervals.
+
+        Raises
+        ------
+        DesignError
+            If one side has other points than the other, or both are left out and the
+            space has no cutoff.
         """
+        if below is None and above is None:
+            return self.functional(self._cutoff_jump(), confidence, name="jump")
         sides = [self.basis.evaluate(x) for x in (below, above)]
         if sides[0].shape != sides[1].shape:
             raise DesignError(
@@ -323,6 +332,16 @@ class WLSResult(Result):
                 f"{len(sides[0])} and {len(sides[1])}."
             )
         return self.functional(sides[1] - sides[0], confidence, name="jump")
+
+    def _cutoff_jump(self) -> np.ndarray:
+        """Jump of the orthonormal functions at the cutoff of the space."""
+        jump = getattr(self.basis, "jump", None)
+        if jump is None:
+            raise DesignError(
+                "this space has no cutoff to jump at. Give the points on both sides: "
+                "jump(below, above)."
+            )
+        return jump
 
     def average(
         self, x: object, weights: object = None, confidence: float = 0.95

@@ -94,6 +94,18 @@ def test_a_jump_at_a_cutoff_is_the_coefficient_of_its_indicator():
     assert_allclose(jump.estimate, fit.coef_features[2], rtol=1e-9)
 
 
+def test_a_space_with_a_cutoff_knows_where_to_jump():
+    running = np.linspace(-1, 1, 60)
+    space = dc.CutoffSpace(running, bandwidth=0.8)
+    points = points_at(dc.VolumeSampling(space, 20), np.arange(10, 50, 2))
+    x = points.x[:, 0]
+    fit = dc.wls(points, x**2 + 3 * (x >= 0))
+    assert_allclose(fit.jump().estimate, space.jump @ fit.coef, rtol=1e-12)
+    assert fit.jump().std_error > 0
+    with pytest.raises(dc.DesignError, match="no cutoff"):
+        FIT.jump()
+
+
 def test_the_integral_of_volume_sampling_is_unbiased_for_every_function():
     case = next(case for case in finite_cases() if case.name == "quadratic_6pts")
     mean = case.mass @ case.f / case.mass.sum()

@@ -7,6 +7,8 @@ from distcausal._base.citation import cite as cite
 from distcausal._base.jaxcompat import cache_compilations as cache_compilations
 from distcausal._base.session import session_info as session_info
 from distcausal.data.distributions import RandomDistributions as RandomDistributions
+from distcausal.design.compare import DesignComparison as DesignComparison
+from distcausal.design.compare import compare_designs as compare_designs
 from distcausal.design.crossfit import cross_fitted_wls as cross_fitted_wls
 from distcausal.design.crossfit import quasi_projection as quasi_projection
 from distcausal.design.crossfit import replicated_wls as replicated_wls
@@ -18,6 +20,7 @@ from distcausal.design.ensembles import KDPP as KDPP
 from distcausal.design.ensembles import LEnsemble as LEnsemble
 from distcausal.design.feature import FeatureSpace as FeatureSpace
 from distcausal.design.subset import SubsetVolumeSampling as SubsetVolumeSampling
+from distcausal.design.streamed import StreamedSpace as StreamedSpace
 from distcausal.design.fit import wls as wls
 from distcausal.design.functional import FunctionalEstimate as FunctionalEstimate
 from distcausal.design.indices import HyperbolicCross as HyperbolicCross

@@ -13,6 +13,7 @@ __all__ = [
     "features_and_mass",
     "numbers",
     "optimal_share",
+    "probabilities",
     "responses",
     "shares",
     "whole_number",
@@ -52,10 +53,10 @@ def features_and_mass(
             f"{listing(dict.fromkeys(names[place] for place in places))}, first in row "
             f"{rows[0]}. Remove or fill them."
         )
-    return columns, _probabilities(mass, columns.shape), names
+    return columns, probabilities(mass, columns.shape), names
 
 
-def _probabilities(mass: Any, shape: tuple[int, ...]) -> np.ndarray:
+def probabilities(mass: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Masses divided by their sum."""
     points, functions = shape
     weight = shares("mass", mass, points)

@@ -36,9 +36,12 @@ def predicted(fit: WLSResult, x: object, monotone: str) -> QuantileDistributions
     check_choice("monotone", monotone, tuple(_MENDED))
     curves = fit.predict(x).reshape(-1, len(fit.levels))
     mass = cell_masses(fit.levels)
-    mended = _MENDED[monotone](curves, mass)
+    falls = (curves[:, 1:] < curves[:, :-1]).any(axis=1)
+    mended = curves.copy()
+    # Rearranging rounds; curves that increase are left as they are, to the last digit.
+    mended[falls] = _MENDED[monotone](curves[falls], mass)
     moved = np.sqrt((mended - curves) ** 2 @ mass)
-    count = int(np.count_nonzero((mended != curves).any(axis=1)))
+    count = int(np.count_nonzero(falls))
     verb = {"project": "projected", "rearrange": "rearranged"}[monotone]
     origin = (
         f"predicted curves, {count} of {len(curves)} {verb} to be nondecreasing, moved "

@@ -29,6 +29,11 @@ def kernel(seed: int) -> np.ndarray:
     return features(seed) @ features(seed).T
 
 
+def kernel_of(items: int) -> np.ndarray:
+    rows = np.random.default_rng(0).normal(size=(items, items))
+    return rows @ rows.T
+
+
 @each_case
 def test_normalisers_and_sizes_are_the_stored_ones(case):
     stored = case.stored["l_ensemble_XXt"]
@@ -189,6 +194,17 @@ def test_eigenvalues_of_four_hundred_orders_of_magnitude_lose_nothing():
     assert_allclose(lost, np.log(step), rtol=1e-9)
     drawn = process.sample_many(3)
     assert all(np.unique(one).size == 200 for one in drawn)
+
+
+@pytest.mark.parametrize("decades", [0, 2, 60])
+def test_eigenvalues_of_badly_scaled_items_keep_their_digits(decades):
+    """All items together: the product of the eigenvalues is the determinant."""
+    unit = np.eye(8) + kernel_of(8) / 20
+    lengths = 10.0 ** np.linspace(-decades, decades, 8)
+    process = dc.KDPP(lengths[:, None] * unit * lengths, 8)
+    exact = np.linalg.slogdet(unit)[1] + 2 * np.log(lengths).sum()
+    # Up to lengths that call for the slower solver, half the digits may go.
+    assert_allclose(process.log_normaliser, exact, atol=1e-7)
 
 
 def test_greedy_modes_add_the_best_item_each_time():

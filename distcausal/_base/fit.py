@@ -165,8 +165,8 @@ def _refused(value: object) -> None:
     """Say what JSON has no form for."""
     name = getattr(value, "__name__", repr(value))
     raise DataError(
-        f"the object holds {name}, a {type(value).__name__}, which cannot be written as "
-        "JSON. Pickle the object, or keep its tables."
+        f"the object holds {name}, a {type(value).__name__}, which cannot be written "
+        "as JSON. Pickle the object, or keep its tables."
     )
 
 

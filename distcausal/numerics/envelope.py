@@ -132,7 +132,7 @@ def _under_staircase(
     """A point under the staircase of each row, and the height there."""
     cells = envelope.height.shape[1]
     found = jnp.searchsorted(
-        envelope.cumulative, row + cell_uniform, side="right", method="scan_unrolled"
+        envelope.cumulative, row + cell_uniform, side="right", method="scan"
     )
     # Adding the row's number may have rounded up to the end of the row.
     cell = jnp.clip(found - row * cells, 0, cells - 1)

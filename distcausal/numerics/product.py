@@ -155,11 +155,12 @@ def product_rules(layout: Layout) -> tuple[Callable[..., Any], Callable[..., Any
     back = np.argsort([place for _, places in layout for place in places])
 
     def draw(source: ProductSource, key: Array, count: int) -> Array:
-        index, share = source.chosen, source.share
-        choose, mix, spread = random.split(key, 3)
-        chosen = index[random.randint(choose, (count,), 0, len(index))]
-        optimal = random.uniform(mix, (count, 1), share.dtype) < share
-        rows = jnp.where(optimal, chosen + 1, 0)
+        own, spread = random.split(key)
+        uniform = random.uniform(own, (2, count, 1), source.share.dtype)
+        functions = len(source.chosen)
+        place = (uniform[0, :, 0] * functions).astype(int)
+        chosen = source.chosen[jnp.minimum(place, functions - 1)]
+        rows = jnp.where(uniform[1] < source.share, chosen + 1, 0)
         parts = []
         for number, (kind, places) in enumerate(layout):
             given = source.parameters[number]

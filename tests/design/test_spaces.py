@@ -80,17 +80,12 @@ def test_mass_of_the_background_is_one(name):
 
 
 @each_space
-def test_values_at_drawn_points_are_those_of_the_basis(name):
-    points = dc.ProjectionDPP(SPACES[name]).sample(seed=2)
-    assert points.x.shape == (points.size, points.x.shape[1])
-    assert len(points.basis.labels) == points.size
-    assert_allclose(points.basis.evaluate(points.x), points.values, atol=1e-9)
-
-
-@each_space
 def test_functions_of_the_space_are_found_exactly(name):
+    """Values at drawn points are those of the basis, and so is every fit."""
     space = SPACES[name]
     points = dc.VolumeSampling(space, space.size + 3, weight=0.5).sample(seed=4)
+    assert len(points.basis.labels) == space.size
+    assert_allclose(points.basis.evaluate(points.x), points.values, atol=1e-9)
     coef = np.arange(1.0, space.size + 1)
     fit = dc.wls(points, points.values @ coef)
     assert_allclose(fit.coef, coef, atol=1e-8)
@@ -116,9 +111,9 @@ def test_slopes_of_the_basis_are_its_derivatives(name):
         assert_allclose(slopes[..., place] / scale, rise / scale, atol=1e-6)
 
 
-@each_space
-def test_draws_of_a_space_do_not_depend_on_how_many_there_are(name):
-    design = dc.VolumeSampling(SPACES[name], SPACES[name].size + 1, weight=0.5)
+def test_draws_of_mixed_variables_do_not_depend_on_how_many_there_are():
+    space = SPACES["mixed"]
+    design = dc.VolumeSampling(space, space.size + 3, weight=0.5)
     many = design.sample_many(5, seed=4).x
     assert_allclose(design.sample(seed=4).x, many[0], rtol=1e-12)
 
@@ -134,7 +129,7 @@ LINES = {
 STORED = [
     pytest.param(one, id=f"{one['family']}-{one['m']}")
     for one in continuous_cases()["one_dimensional"]
-    if one["m"] in (3, 9) and one["family"] not in ("legendre", "chebyshev")
+    if one["m"] == 9 and one["family"] not in ("legendre", "chebyshev")
 ]
 
 
@@ -197,8 +192,8 @@ def test_shifted_polynomials_are_the_standard_ones_moved():
     moved = dc.PolynomialSpace(index=dc.TotalDegree(3), bounds=(10, 14))
     z = np.linspace(-1, 1, 7)
     assert_allclose(moved.basis.evaluate(12 + 2 * z), standard.basis.evaluate(z))
-    x = dc.ProjectionDPP(moved).sample(seed=3).x
-    assert_allclose((x - 12) / 2, dc.ProjectionDPP(standard).sample(seed=3).x)
+    x = dc.IID(moved, 4, weight=0.5).sample(seed=3).x
+    assert_allclose((x - 12) / 2, dc.IID(standard, 4, weight=0.5).sample(seed=3).x)
 
 
 def test_dummies_draw_one_point_from_every_group():
@@ -273,7 +268,6 @@ def test_gram_error_falls_with_the_reference_points():
     many = dc.FeatureSpace(decays, exponentials, reference=20_000)
     assert many.gram_error < few.gram_error / 4
     assert "exact for the measure of 100 reference points" in repr(few)
-    assert "gram_error" not in dc.ProjectionDPP(few).sample().settings
 
 
 def test_measures_may_be_points_masses_distributions_or_densities():
@@ -289,11 +283,10 @@ def test_measures_may_be_points_masses_distributions_or_densities():
     assert_allclose(even.basis.evaluate(x), legendre.basis.evaluate(x), atol=0.02)
     assert even.gram_error < 0.02
     numpyro = pytest.importorskip("numpyro")
-    normal = dc.FeatureSpace(
-        lambda x: jnp.array([1.0, x[0], x[1]]),
-        numpyro.distributions.MultivariateNormal(jnp.zeros(2), jnp.eye(2)),
-    )
-    assert normal.points.shape == (4096, 2)
+    distribution = numpyro.distributions.Normal(3.0, 0.5)
+    normal = dc.FeatureSpace(lambda x: jnp.array([1.0, x[0]]), distribution)
+    assert normal.points.shape == (4096, 1)
+    assert_allclose(normal.points.mean(), 3.0, atol=4 * 0.5 / 64)
 
 
 def test_nystrom_tends_to_the_closed_form():

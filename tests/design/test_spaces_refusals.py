@@ -1,0 +1,184 @@
+"""What spaces refuse, in which words, and what of them can be stored."""
+
+import pickle
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import distcausal as dc
+
+X = np.linspace(-1, 1, 9)
+POWERS = np.vander(X, 3)
+
+
+def parabola(x):
+    return x[0] ** jnp.arange(3)
+
+
+def polynomial(family="legendre", degree=3, dim=1, **options):
+    return lambda: dc.PolynomialSpace(family, dim, dc.TotalDegree(degree), **options)
+
+
+def features(function=parabola, measure=X, **options):
+    return lambda: dc.FeatureSpace(function, measure, **options)
+
+
+BAD_DESIGNS = {
+    "shape below": (polynomial("jacobi", shape=(-0.7, 0)), "at least -1/2"),
+    "gamma shape": (polynomial("laguerre", shape=-0.6), "at least -1/2"),
+    "no shape": (polynomial("jacobi"), "needs shape"),
+    "order of bounds": (polynomial(bounds=(1, 0)), "low < high"),
+    "three bounds": (polynomial(bounds=(0, 1, 2)), "bounds .* 2 finite"),
+    "scale": (polynomial("hermite", scale=0), "scale 0 should be positive"),
+    "infinite": (polynomial("hermite", location=np.inf), "a finite number"),
+    "useless": (polynomial("hermite", bounds=(0, 1)), "bounds means nothing"),
+    "useless in part": (
+        polynomial(["hermite", "legendre"], dim=2, scale=[1.0, 2.0]),
+        "scale means nothing to variable 1",
+    ),
+    "names": (polynomial(["hermite"], dim=2), "one name or 2"),
+    "family": (polynomial("gegenbauer"), "family"),
+    "high hermite": (polynomial("hermite", 301), "degree 301 .* offered is 300"),
+    "high laguerre": (polynomial("laguerre", 151), "degree 151 .* offered is 150"),
+    "weights": (
+        lambda: dc.TotalDegree(3, weights=(1, 0)).multi_indices(2),
+        "2 positive numbers",
+    ),
+    "period": (lambda: dc.TrigonometricSpace(period=0), "period 0"),
+    "knots": (lambda: dc.SplineSpace([1, 0]), "ascending"),
+    "one knot": (lambda: dc.SplineSpace([1, 1]), "ascending"),
+    "spline degree": (lambda: dc.SplineSpace([0, 1], degree=11), "more than 10"),
+    "repeated": (lambda: dc.SplineSpace([0, 1, 1, 1, 2], degree=1), "occurs 3 times"),
+    "spline index": (
+        lambda: dc.SplineSpace([0, 1], degree=1, index=[[2]]),
+        "asks for function 2; there are 2",
+    ),
+    "kernel": (lambda: dc.MercerSpace("matern", 3), "kernel"),
+    "kernel object": (lambda: dc.MercerSpace(3, 3), "a name or a function"),
+    "no measure": (lambda: dc.MercerSpace(lambda x, y: x[0] * y[0], 1), "a measure"),
+    "own measure": (lambda: dc.MercerSpace("gaussian", 3, X), "leave measure out"),
+    "foreign": (lambda: dc.MercerSpace("brownian_bridge", 3, scale=2), "scale"),
+    "rank": (features(rank="half"), "rank"),
+    "matrix": (features(lambda x: jnp.ones((2, 2))), "one vector"),
+    "corners": (lambda: dc.BoxDensity(lambda x: x[:, 0], 1, 0), "below"),
+    "bandwidth": (lambda: dc.CutoffSpace(X, bandwidth=0), "bandwidth 0"),
+    "cutoff kernel": (lambda: dc.CutoffSpace(X, bandwidth=1, kernel="cos"), "kernel"),
+}
+BAD_DATA = {
+    "rank": (
+        lambda: dc.FiniteSpace(POWERS[:, [0, 0, 1]]),
+        "rank is 2, not 3. .*column 1.*rank='truncate'",
+    ),
+    "only zeros": (
+        lambda: dc.FiniteSpace(np.zeros((4, 2)), rank="truncate"),
+        "zero wherever",
+    ),
+    "few points": (lambda: dc.FiniteSpace(POWERS[:2]), "at least 3 points"),
+    "few masses": (
+        lambda: dc.FiniteSpace(POWERS, [1, 1, 0, 0, 0, 0, 0, 0, 0]),
+        "at least 3 points with mass; there are 2",
+    ),
+    "negative": (lambda: dc.FiniteSpace(POWERS, np.arange(9.0) - 1), "1 of 9"),
+    "missing mass": (
+        lambda: dc.FiniteSpace(POWERS, [np.nan, *[1.0] * 8]),
+        "mass should be finite",
+    ),
+    "no mass": (lambda: dc.FiniteSpace(POWERS, np.zeros(9)), "all of it is zero"),
+    "missing label": (lambda: dc.FiniteSpace.dummies([1.0, np.nan]), "1 missing"),
+    "dependent features": (
+        features(lambda x: jnp.array([x[0], 2 * x[0]])),
+        "feature 1",
+    ),
+    "feature overflow": (features(lambda x: jnp.exp(1e4 * x)), "infinite"),
+    "negative masses": (features(measure=(X, -X)), "mass should be finite"),
+    "negative density": (
+        features(measure=dc.BoxDensity(lambda x: x[:, 0], -1, 1), reference=50),
+        "mass should be finite",
+    ),
+    "no points": (features(measure=np.zeros((0, 2))), "one row per point"),
+    "missing points": (features(measure=np.array([np.nan])), "finite"),
+    "asymmetric": (
+        lambda: dc.MercerSpace(lambda x, y: x[0] - 2 * y[0], 1, X),
+        "symmetric",
+    ),
+    "low rank": (
+        lambda: dc.MercerSpace(lambda x, y: x[0] * y[0], 2, X),
+        "1 positive eigenvalues",
+    ),
+    "side": (
+        lambda: dc.CutoffSpace([-1.0, -0.5, 0.2], bandwidth=2),
+        "above the cutoff 0, 1 units",
+    ),
+    "running": (lambda: dc.CutoffSpace(POWERS, bandwidth=2), "one number per unit"),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), BAD_DESIGNS.values(), ids=BAD_DESIGNS)
+def test_spaces_that_cannot_be_are_refused(make, words):
+    with pytest.raises(dc.DesignError, match=f"(?s){words}"):
+        make()
+
+
+@pytest.mark.parametrize(("make", "words"), BAD_DATA.values(), ids=BAD_DATA)
+def test_data_that_determine_no_space_are_refused(make, words):
+    with pytest.raises(dc.DataError, match=f"(?s){words}"):
+        make()
+
+
+def test_points_outside_the_domain_are_refused():
+    moved = dc.PolynomialSpace(dim=2, index=dc.Tensor(1), bounds=[(0, 1), (5, 9)])
+    with pytest.raises(dc.DataError, match=r"\[0, 1\] x \[5, 9\]; 1 of 2 .* row 1"):
+        moved.basis.evaluate([[0.5, 6], [0.5, 4]])
+    gamma = dc.PolynomialSpace("laguerre", index=dc.TotalDegree(2), location=3)
+    with pytest.raises(dc.DataError, match="1 of 1"):
+        gamma.basis.evaluate([2.0])
+    with pytest.raises(dc.DataError, match="1 of 1"):
+        gamma.basis.evaluate([np.inf])
+
+
+def test_values_beyond_double_precision_are_refused():
+    basis = dc.PolynomialSpace("hermite", index=dc.TotalDegree(150)).basis
+    assert np.isfinite(basis.evaluate([34.0])).all()
+    with pytest.raises(dc.DataError, match=r"double precision at 1 of 2 .*rows 1"):
+        basis.evaluate([0.0, 1e6])
+
+
+def test_highest_degrees_have_finite_values_at_their_points():
+    space = dc.PolynomialSpace("laguerre", index=[[150], [0], [149]])
+    points = dc.IID(space, 200).sample(seed=1)
+    assert np.isfinite(points.values).all()
+    assert (points.weights > 0).all()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        polynomial(["hermite", "legendre"], dim=2, bounds=(0, 3)),
+        lambda: dc.TrigonometricSpace(index=dc.TotalDegree(2)),
+        lambda: dc.SplineSpace([0, 1, 2]),
+        lambda: dc.CutoffSpace(X, bandwidth=1),
+        lambda: dc.FiniteSpace(POWERS[:, [0, 0, 1]], rank="truncate"),
+    ],
+)
+def test_bases_come_back_from_json(make):
+    basis = make().basis
+    back = type(basis).from_json(basis.to_json())
+    assert back == basis
+    assert back.labels == basis.labels
+
+
+def test_functions_cannot_be_written_as_json_but_pickled():
+    basis = dc.FeatureSpace(parabola, X).basis
+    with pytest.raises(dc.DataError, match="holds parabola, a function"):
+        basis.to_json()
+    back = pickle.loads(pickle.dumps(basis))
+    assert_array_equal(back.evaluate([0.3]), basis.evaluate([0.3]))
+
+
+def test_spaces_can_be_pickled():
+    for space in (polynomial()(), dc.CutoffSpace(X, bandwidth=1), features()()):
+        back = pickle.loads(pickle.dumps(space))
+        found = dc.IID(back, 4).sample(seed=1).x
+        assert_array_equal(found, dc.IID(space, 4).sample(seed=1).x)

@@ -188,12 +188,14 @@ class Design:
         """Points at given items; those not kept only fill a known shape."""
         space = self.space
         # Evaluated before they are cut, in a shape that is compiled already.
-        values, items = space.values(drawn.items)[kept], drawn.items[kept]
+        values = space.values(drawn.items)
+        weights = self._weights(values, drawn.items)[kept]
+        values, items = values[kept], drawn.items[kept]
         tries = drawn.tries[kept] if drawn.tries.ndim else int(drawn.tries)
         return DesignPoints(
             index=space.atoms(items),
             x=space.coordinates(items),
-            weights=self._weights(values, items),
+            weights=weights,
             values=values,
             basis=space.basis,
             law=self.law,

@@ -11,6 +11,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import distcausal as dc
@@ -306,3 +308,46 @@ def test_batches_and_responses_are_fitted_as_if_alone(name):
             assert_allclose(
                 batch.covariance[draw, response], one.covariance, atol=1e-12
             )
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_cross_fitting_is_linear_and_belongs_to_the_span(seed):
+    """Functions of the space shift it; other features of the span do not matter."""
+    rng = np.random.default_rng(seed)
+    features, mass = rng.normal(size=(9, 2)), rng.exponential(size=9) + 0.05
+    change = rng.normal(size=(2, 2)) + 3 * np.eye(2)
+    index, y, shift = (
+        rng.integers(0, 9, 12),
+        rng.normal(size=(12, 2)),
+        rng.normal(size=2),
+    )
+    found = []
+    for columns in (features, features @ change):
+        points = points_at(
+            dc.RepeatedVolume(dc.FiniteSpace(columns, mass), 2, 6), index
+        )
+        found.append(dc.cross_fitted_wls(points, y))
+    one, other = found
+    assert_allclose(one.predict(features), other.predict(features @ change), atol=1e-9)
+    points = points_at(dc.RepeatedVolume(dc.FiniteSpace(features, mass), 2, 6), index)
+    both = dc.cross_fitted_wls(points, 2 * y[:, 0] - y[:, 1])
+    assert_allclose(both.coef, one.coef @ [2, -1], atol=1e-9)
+    moved = dc.cross_fitted_wls(points, y[:, 0] + features[index] @ shift)
+    assert_allclose(moved.coef_features, one.coef_features[:, 0] + shift, atol=1e-9)
+    # No function is farther from its fit than the certificate allows.
+    f = rng.uniform(-1, 1, 9)
+    fit = dc.cross_fitted_wls(points, f[index])
+    error = np.sqrt(mass / mass.sum() @ (f - fit.predict(features)) ** 2)
+    assert error <= fit.certificate.uniform_factor * np.abs(f).max()
+
+
+def test_certificate_takes_the_sharper_of_two_bounds():
+    """Nearly dependent points harm few directions; the spectrum blames all of them."""
+    points = points_at(dc.ProjectionDPP(SPACE), np.array([0, 1, 12]))
+    fit = dc.wls(points, np.ones(3))
+    inverse = np.linalg.inv(points.values)
+    by_points = 1 + np.linalg.norm(inverse, axis=0).sum()
+    low = fit.certificate.gram_min
+    by_spectrum = 1 + np.sqrt(points.weights.mean() / low)
+    assert_allclose(fit.certificate.uniform_factor, by_points, rtol=1e-9)
+    assert by_points < by_spectrum

@@ -52,7 +52,8 @@ class StreamedSpace:
     points
         N, when ``blocks`` is a function.
     block
-        Rows read at a time.
+        Rows read at a time. A few thousand fit a processor's cache; products of larger
+        blocks are shared among threads, which on a busy machine wait for each other.
 
     Attributes
     ----------
@@ -108,7 +109,7 @@ class StreamedSpace:
         mass: object = None,
         *,
         points: int | None = None,
-        block: int = 65_536,
+        block: int = 2_048,
     ) -> None:
         fetch, length = _fetcher(blocks, points)
         weight = _masses(mass, length, fetch(np.zeros(1, int)).shape[1])

@@ -204,9 +204,9 @@ def _enlarged(fit: RowFit, leverage: str) -> tuple[np.ndarray, float]:
 
 def _unknown(fit: RowFit, leverage: str) -> np.ndarray:
     """Coefficients that rest on a row fitted whatever it is, ``(..., column)``."""
-    if not LEVERAGES[leverage][0]:
-        return np.zeros(fit.spread.shape[:-1], bool)
     full = 1 - fit.leverage <= _FULL
+    if not (LEVERAGES[leverage][0] and full.any()):
+        return np.zeros(fit.spread.shape[:-1], bool)
     reach = np.abs(fit.spread)
     used = reach > _FULL * reach.max(axis=-1, keepdims=True)
     return (used & full[..., None, :]).any(axis=-1)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import distcausal as dc
+from distcausal.design.streamed import _triangle
 
 POINTS, SIZE = 500, 4
 
@@ -89,6 +90,24 @@ def test_nearly_dependent_columns_keep_their_digits():
     # The matrix itself holds the last column's own part to nine digits.
     assert_allclose(found.leverage, exact.leverage, rtol=1e-7)
     assert_allclose(found.leverage.sum(), 3, rtol=1e-12)
+
+
+@pytest.mark.parametrize("apart", [1.0, 1e-7, 1e-9])
+def test_the_first_pass_factors_columns_that_grow_or_nearly_coincide(apart):
+    """Later passes would hide what this one gets wrong, at a cost in digits."""
+    features, _ = problem()
+    features[:, 1] = features[:, 0] + apart * features[:, 1]
+    features[250:] *= 1e3
+    mass = np.full(POINTS, 1 / POINTS)
+
+    def blocks():
+        for start in range(0, POINTS, 100):
+            place = slice(start, start + 100)
+            yield place, features[place]
+
+    found = _triangle(blocks, mass)
+    exact = np.linalg.qr(features * np.sqrt(mass)[:, None], mode="r")
+    assert_allclose(np.abs(np.diag(found)), np.abs(np.diag(exact)), rtol=1e-5)
 
 
 def test_memory_is_bounded_by_blocks_and_a_few_numbers_per_point():

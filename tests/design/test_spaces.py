@@ -111,6 +111,7 @@ def test_slopes_of_the_basis_are_its_derivatives(name):
         assert_allclose(slopes[..., place] / scale, rise / scale, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_draws_of_mixed_variables_do_not_depend_on_how_many_there_are():
     space = SPACES["mixed"]
     design = dc.VolumeSampling(space, space.size + 3, weight=0.5)

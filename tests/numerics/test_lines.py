@@ -3,13 +3,14 @@
 from functools import cache, partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
 from distcausal._base.precision import double
-from distcausal.numerics.envelope import tabulated
+from distcausal.numerics.envelope import Envelope, envelope_draws, tabulated
 from distcausal.numerics.lines import (
     KINDS,
     hermite_line,
@@ -147,6 +148,29 @@ def test_draws_follow_the_squared_function_times_the_measure(name, function):
     # Within a cell the distribution function is all but a straight line.
     law = stats.kstest(place, lambda z: np.interp(z, line.edges, cdf))
     assert law.pvalue > 1e-3
+
+
+def test_draws_are_exact_whatever_the_cells():
+    """Cells so wide that half of what lies under the staircase is refused."""
+
+    def powers(t):
+        return t[..., None] ** np.array([0.0, 1.0, 6.0]) * np.array([1.0, 2.0, 7.0])
+
+    one = tabulated(powers, np.array([0.0, 0.5, 1.0]))
+    envelope = Envelope(*(field[None] for field in one))
+
+    def law(t):
+        exponent = jnp.broadcast_to(jnp.array([0.0, 1.0, 6.0]), (*t.shape, 3))
+        return t[..., None] ** exponent * (exponent + 1)
+
+    def draw(rows, key):
+        return envelope_draws(law, envelope, rows, key)
+
+    rows = np.repeat(np.arange(3), 4_000)[:, None]
+    x = double(jax.jit(draw))(rows, jax.random.key(1))[:, 0]
+    for row, power in enumerate((1, 2, 7)):
+        some = x[rows[:, 0] == row]
+        assert stats.kstest(some, stats.beta(power, 1).cdf).pvalue > 1e-3
 
 
 def test_mercer_functions_are_eigenfunctions_of_the_gaussian_kernel():

@@ -178,3 +178,29 @@ def test_only_volume_sampling_estimates_the_best_error():
     for design in (dc.IID(SPACE, 14), dc.RepeatedDPP(SPACE, 2)):
         points = design.sample()
         assert dc.wls(points, np.ones(points.n_points)).residual_error_sq is None
+
+
+@pytest.mark.parametrize("name", ["cross_fitted_wls", "quasi_projection"])
+def test_other_estimates_are_shown_and_stored_alike(name):
+    points = points_at(dc.RepeatedVolume(SPACE, 2, 7), POINTS.x)
+    fit = getattr(dc, name)(points, VALUES)
+    title = {"cross_fitted_wls": "Cross-Fitted", "quasi_projection": "Quasi-Proj"}[name]
+    assert title in str(fit)
+    assert "spread of single points" in str(fit)
+    assert "unbiased for those" in str(fit)
+    assert fit.glance()["method"].item() == fit.method
+    assert WLSResult.from_json(fit.to_json()) == fit
+    assert pickle.loads(pickle.dumps(fit)) == fit
+    assert fit.residual_error_sq is None
+    assert fit.loo_residual is None
+    assert len(fit.tidy()) == 6
+
+
+def test_an_error_that_is_not_unbiased_is_labelled():
+    points = points_at(dc.RepeatedVolume(SPACE, 2, 7), POINTS.x)
+    fit = dc.wls(points, VALUES)
+    assert fit.residual_error_sq is None
+    assert "Best error, not unbiased" in str(fit)
+    volume = FITS["one"]
+    assert_allclose(fit.best_error, np.sqrt(volume.residual_error_sq), rtol=1e-12)
+    assert "Squared best error" in str(volume)

@@ -43,8 +43,8 @@ def finite() -> Setting:
 
 @cache
 def legendre() -> Setting:
-    """Twenty polynomials and a function that is far from them."""
-    space = dc.PolynomialSpace(index=dc.TotalDegree(19))
+    """Twelve polynomials and a function that is far from them."""
+    space = dc.PolynomialSpace(index=dc.TotalDegree(11))
     nodes, mass = np.polynomial.legendre.leggauss(400)
     values = space.values(nodes[:, None])
 
@@ -58,7 +58,7 @@ def legendre() -> Setting:
 
 SETTINGS = [
     pytest.param(finite, id="six points"),
-    pytest.param(legendre, id="twenty polynomials", marks=pytest.mark.slow),
+    pytest.param(legendre, id="twelve polynomials", marks=pytest.mark.slow),
 ]
 each = pytest.mark.parametrize("setting", SETTINGS)
 
@@ -95,10 +95,8 @@ def gram(points: dc.DesignPoints) -> np.ndarray:
 @each
 @pytest.mark.parametrize("weight", ["christoffel", "one", 0.5])
 def test_determinants_of_independent_points_average_to_the_normaliser(setting, weight):
-    if setting is legendre and weight != "christoffel":
-        pytest.skip("the determinant's spread swamps its mean without optimal weights")
     space, n = setting().space, setting().n
-    if setting is legendre:
+    if setting is legendre:  # of twelve, the spread would swamp the mean
         space, n = dc.PolynomialSpace(index=dc.TotalDegree(2)), 6
     points = dc.IID(space, n, weight).sample_many(DRAWS, seed=5)
     m = space.size
@@ -119,6 +117,8 @@ def test_pooled_projection_draws_do_not(setting):
     assert errors_off(dc.wls(points, setting().f(points)).coef, setting().best) > 6
 
 
+# Independent points do not always determine the functions; residuals are defined then.
+@pytest.mark.filterwarnings("ignore::distcausal.errors.InferenceWarning")
 @each
 def test_residuals_average_to_the_best_error_under_volume_sampling_alone(setting):
     def squares(kind):

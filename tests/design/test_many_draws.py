@@ -76,7 +76,7 @@ def drawn(setting, kind: str, weight: str | float = "christoffel") -> dc.DesignP
 
 
 def errors_off(values: np.ndarray, expected: float | np.ndarray) -> float:
-    """Largest distance of averages over draws from what is expected, in their errors."""
+    """Largest distance of averages over draws from the expected, in their errors."""
     error = values.std(axis=0) / np.sqrt(len(values))
     away = np.abs(values.mean(axis=0) - expected)
     # What has no spread is exact but for rounding.

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from distcausal._base.fit import Record
 from distcausal.design.basis import Basis
 from distcausal.design.laws import Guarantees
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from distcausal.design.spaces import Space
 
 __all__ = ["DesignPoints", "gram_spectrum"]
 
@@ -106,6 +111,75 @@ class DesignPoints(Record):
         found = gram_spectrum(self.values, self.weights)
         found.flags.writeable = False
         return found
+
+    def plot(
+        self,
+        space: Space,
+        ax: Axes | None = None,
+        *,
+        variables: int | tuple[int, int] | None = None,
+    ) -> Axes:
+        """Draw the points against what single points of their law follow.
+
+        One variable: points as ticks, of many draws as bars, under their density and
+        that of the measure. Two: points over the densest regions. Atoms without
+        coordinates: how often each was drawn, and how often it is expected.
+
+        Parameters
+        ----------
+        space
+            The space they were drawn for.
+        ax
+            Matplotlib axes to draw into; without one a new figure is made. Nothing is
+            shown, and the settings of matplotlib stay as they are.
+        variables
+            Which one or two variables to show; the first two if left out.
+
+        Returns
+        -------
+        The axes.
+
+        Raises
+        ------
+        DesignError
+            If the space has another number of functions or does not know the
+            probabilities of its points, or there are no such variables.
+
+        Notes
+        -----
+        Of points that were selected, as by `Conditioned`, the density shown is the one
+        before the selection.
+        """
+        from distcausal.design._plot_points import draw_points
+
+        return draw_points(self, space, variables=variables, ax=ax)
+
+    def plot_spectrum(self, ax: Axes | None = None, *, delta: float = 0.5) -> Axes:
+        """Draw the eigenvalues of ``G`` by rank, with lines at one and ``1 ± delta``.
+
+        For many draws medians, middle halves and the range from 5 to 95 per cent.
+
+        Parameters
+        ----------
+        ax
+            As in `plot`.
+        delta
+            Distance from one, in (0, 1).
+
+        Returns
+        -------
+        The axes.
+
+        Raises
+        ------
+        DesignError
+            If ``delta`` is not in (0, 1).
+        """
+        from distcausal.design._plot_points import draw_spectrum
+        from distcausal.design.selected import check_delta
+
+        check_delta(delta)
+        return draw_spectrum(self, delta=delta, ax=ax)
 
 
 def gram_spectrum(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

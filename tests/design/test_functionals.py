@@ -140,6 +140,15 @@ def test_spaces_without_constants_have_no_integral(index):
         fit.integral()
 
 
+def test_a_function_of_norm_one_need_not_be_constant():
+    """The best fit to ones has the norm of the constant here, and misses it."""
+    feature = np.array([1.2, 0.6, np.sqrt(1.2)])[:, None]
+    points = points_at(dc.IID(dc.FiniteSpace(feature), 2, "one"), np.array([0, 1]))
+    fit = dc.wls(points, np.ones(2))
+    assert_allclose(np.linalg.norm(fit.coef), 1, rtol=1e-12)
+    assert fit.constant is None
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_functionals_do_not_depend_on_the_features_of_the_space(seed):
     """Values, averages and integrals belong to the span; so do their errors."""

@@ -7,8 +7,8 @@ are to the best approximation on those points.
 
     python -m benchmarks.design_dimensions [--draws 200] [--dims 3 5 10]
 
-Each size is a multiple of m: 1.2 m (rounded up), 2 m, 3 m, 5 m. ``best of 10`` keeps the
-most stable of ten independent designs; ``half`` is volume sampling with the mixture
+Each size is a multiple of m: 1.2 m (rounded up), 2 m, 3 m, 5 m. ``best of 10`` keeps
+the most stable of ten independent designs; ``half`` is volume sampling with the mixture
 weight that bounds the weights by two. Seconds are those of the draws, compilation
 included.
 """

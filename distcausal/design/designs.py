@@ -26,7 +26,7 @@ from distcausal.design.sampling import (
     independent,
     shuffled,
 )
-from distcausal.design.spaces import FiniteSpace, Space
+from distcausal.design.spaces import Space, finite_part
 from distcausal.errors import DesignError, check_choice
 from distcausal.numerics.determinant import Draws, subset_log_prob
 from distcausal.numerics.pivots import greedy_pivots
@@ -192,20 +192,21 @@ class ProjectionDPP(Law):
             If the space is not finite: single sets then have probability zero; or if
             ``index`` does not hold sets of m of its points.
         """
-        if not isinstance(self.space, FiniteSpace):
+        finite = finite_part(self.space)
+        if finite is None:
             raise DesignError(
                 f"single sets of points have probability zero in {self.space}; "
                 "log_prob is for a FiniteSpace."
             )
         atoms = np.asarray(index)
-        points, size = len(self.space.mass), self.space.size
+        points, size = len(finite.mass), finite.size
         shaped = atoms.dtype.kind in "iu" and atoms.shape[-1:] == (size,)
         if not shaped or not ((atoms >= 0) & (atoms < points)).all():
             raise DesignError(
                 f"index should hold sets of {size} positions from 0 to {points - 1} "
                 f"along its last axis; got {atoms.dtype} of shape {atoms.shape}."
             )
-        return subset_log_prob(self.space.rows[atoms])
+        return subset_log_prob(finite.rows[atoms])
 
     def mode(self) -> DesignPoints:
         """Return m points chosen greedily for a large probability, the same each time.
@@ -228,12 +229,13 @@ class ProjectionDPP(Law):
         >>> sorted(x[points.index].round(2).tolist())
         [-1.0, 0.0, 1.0]
         """
-        if not isinstance(self.space, FiniteSpace):
+        finite = finite_part(self.space)
+        if finite is None:
             raise DesignError(
                 f"mode() compares all points of a FiniteSpace, not of {self.space}. "
                 "Take a FiniteSpace, or a FeatureSpace on reference points."
             )
-        found = double(greedy_pivots)(self.space.rows, count=self.space.size)
+        found = double(greedy_pivots)(finite.rows, count=finite.size)
         drawn = Drawn(np.asarray(found.rows), np.array(1))
         described = self._described(drawn, {"chosen": "greedily"})
         return replace(described, law="greedy projection", guarantees=NONE)
@@ -350,7 +352,7 @@ def check_size(size: object, space: Space) -> None:
 def check_sampler(sampler: object, space: Space) -> None:
     """Raise `DesignError` unless the space can be drawn from that way."""
     check_choice("sampler", sampler, ("auto", "chain", "stream", "tridiagonal"))
-    if sampler == "chain" and not isinstance(space, FiniteSpace):
+    if sampler == "chain" and finite_part(space) is None:
         raise DesignError(
             f"sampler 'chain' visits every point and needs a FiniteSpace, not {space}. "
             "Use 'stream' or 'auto'."

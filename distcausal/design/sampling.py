@@ -17,7 +17,7 @@ from distcausal._base.keys import stages
 from distcausal._base.shapes import size_class
 from distcausal._base.typing import Array
 from distcausal.design.polynomial import PolynomialSpace
-from distcausal.design.spaces import Draw, FiniteSpace, Space
+from distcausal.design.spaces import Draw, Space, finite_part
 from distcausal.numerics.determinant import (
     Draws,
     chain_draws,
@@ -43,7 +43,8 @@ def determinantal(space: Space, sampler: Sampler, keys: Array) -> Draws:
     own, window = stages(keys, "determinantal"), stream_window(space.size)
     if sampler == "tridiagonal":
         return _tridiagonal(space, own)
-    small = isinstance(space, FiniteSpace) and len(space.rows) <= window
+    finite = finite_part(space)
+    small = finite is not None and len(finite.rows) <= window
     if sampler == "chain" or (sampler == "auto" and small):
         return chain_draws(space.source(1.0)[0], own)
     return stream_draws(

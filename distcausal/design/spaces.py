@@ -30,7 +30,15 @@ from distcausal.errors import DataError, check_choice, listing
 from distcausal.numerics.determinant import inverse_cdf, leverage
 from distcausal.numerics.frame import orthonormal_frame
 
-__all__ = ["Draw", "FiniteSpace", "Propose", "Rank", "Space", "independent_columns"]
+__all__ = [
+    "Draw",
+    "FiniteSpace",
+    "Propose",
+    "Rank",
+    "Space",
+    "finite_part",
+    "independent_columns",
+]
 
 Draw = Callable[[Any, Array, int], Array]
 Propose = Callable[[Any, Array, int], tuple[Array, Array]]
@@ -74,6 +82,12 @@ class Space(Protocol):
 
     def atoms(self, items: np.ndarray) -> np.ndarray | None:
         """Positions of items among finitely many points; None on other spaces."""
+
+
+def finite_part(space: Space) -> FiniteSpace | None:
+    """Return the finite space that a space is or holds; None where there is none."""
+    inner = getattr(space, "inner", space)
+    return inner if isinstance(inner, FiniteSpace) else None
 
 
 @dataclass(frozen=True, eq=False, init=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -93,3 +94,16 @@ def test_the_mode_is_what_a_factorisation_with_pivots_chooses():
 def test_a_continuous_space_has_no_mode_to_compare_all_points_for():
     with pytest.raises(dc.DesignError, match="FeatureSpace"):
         dc.ProjectionDPP(dc.PolynomialSpace()).mode()
+
+
+def test_eigenfunctions_on_reference_points_are_a_finite_space_to_samplers():
+    points = np.linspace(0, 1, 50)[:, None]
+
+    def kernel(x, y):
+        return jnp.exp(-jnp.sum((x - y) ** 2))
+
+    space = dc.MercerSpace(kernel, 3, points)
+    design = dc.ProjectionDPP(space, "chain")
+    index = design.sample(seed=1).index
+    assert np.isfinite(design.log_prob(index))
+    assert design.log_prob(design.mode().index) > design.log_prob([0, 1, 2])

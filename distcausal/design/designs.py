@@ -26,7 +26,7 @@ from distcausal.design.sampling import (
     independent,
     shuffled,
 )
-from distcausal.design.spaces import Space, finite_part
+from distcausal.design.spaces import FiniteSpace, Space, finite_part
 from distcausal.errors import DesignError, check_choice
 from distcausal.numerics.determinant import Draws, subset_log_prob
 from distcausal.numerics.pivots import greedy_pivots
@@ -192,21 +192,23 @@ class ProjectionDPP(Law):
             If the space is not finite: single sets then have probability zero; or if
             ``index`` does not hold sets of m of its points.
         """
-        finite = finite_part(self.space)
-        if finite is None:
+        space = getattr(self.space, "inner", self.space)
+        mass = getattr(space, "mass", None)
+        if mass is None:
             raise DesignError(
-                f"single sets of points have probability zero in {self.space}; "
-                "log_prob is for a FiniteSpace."
+                f"single sets of points have probability zero in {space}; log_prob is "
+                "for finite spaces."
             )
-        atoms = np.asarray(index)
-        points, size = len(finite.mass), finite.size
+        atoms, size = np.asarray(index), space.size
         shaped = atoms.dtype.kind in "iu" and atoms.shape[-1:] == (size,)
-        if not shaped or not ((atoms >= 0) & (atoms < points)).all():
+        if not shaped or not ((atoms >= 0) & (atoms < len(mass))).all():
             raise DesignError(
-                f"index should hold sets of {size} positions from 0 to {points - 1} "
+                f"index should hold sets of {size} positions from 0 to {len(mass) - 1} "
                 f"along its last axis; got {atoms.dtype} of shape {atoms.shape}."
             )
-        return subset_log_prob(finite.rows[atoms])
+        if isinstance(space, FiniteSpace):
+            return subset_log_prob(space.rows[atoms])
+        return subset_log_prob(space.values(atoms) * np.sqrt(mass[atoms])[..., None])
 
     def mode(self) -> DesignPoints:
         """Return m points chosen greedily for a large probability, the same each time.

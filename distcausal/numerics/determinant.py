@@ -36,6 +36,7 @@ from distcausal.numerics.lanes import grouped, lanes_together
 __all__ = [
     "Draws",
     "chain_draws",
+    "chain_sets",
     "inverse_cdf",
     "leverage",
     "log_elementary_symmetric",
@@ -207,11 +208,12 @@ def chain_draws(rows: Real[Array, "atom m"], keys: Array) -> Draws:
         One JAX key per draw.
     """
     group = lanes_together(len(keys), len(rows))
-    return grouped(partial(_chain, rows), group, keys)
+    return grouped(partial(chain_sets, rows), group, keys)
 
 
 @jax.jit
-def _chain(rows: Real[Array, "atom m"], keys: Array) -> Draws:
+def chain_sets(rows: Real[Array, "atom m"], keys: Array) -> Draws:
+    """As `chain_draws`, all draws at once, for use inside compiled functions."""
     whole = jnp.sum(rows**2, axis=-1)
 
     def one(key: Array) -> Draws:

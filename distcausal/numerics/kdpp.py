@@ -27,7 +27,7 @@ from jax import lax, random
 
 from distcausal._base.typing import Array, Count, Flag, Real
 from distcausal.numerics.determinant import (
-    _chain,
+    chain_sets,
     log_elementary_symmetric,
     log_elementary_table,
 )
@@ -252,7 +252,7 @@ def _sets(
 ) -> Count[Array, "draw most"]:
     def one(key: Array, place: Array, counts: Array) -> Array:
         rows = jnp.where(counts, vectors[:, place], 0.0)
-        return _chain(rows, key[None]).items[0]
+        return chain_sets(rows, key[None]).items[0]
 
     return jax.vmap(one)(keys, places, taken)
 

@@ -107,3 +107,11 @@ def test_eigenfunctions_on_reference_points_are_a_finite_space_to_samplers():
     index = design.sample(seed=1).index
     assert np.isfinite(design.log_prob(index))
     assert design.log_prob(design.mode().index) > design.log_prob([0, 1, 2])
+
+
+def test_probabilities_of_streamed_sets_are_those_of_the_same_finite_space():
+    features = np.random.default_rng(1).normal(size=(40, 3))
+    sets = np.array([[0, 1, 2], [5, 17, 39]])
+    found = dc.ProjectionDPP(dc.StreamedSpace(features)).log_prob(sets)
+    kept = dc.ProjectionDPP(dc.FiniteSpace(features)).log_prob(sets)
+    np.testing.assert_allclose(found, kept, rtol=1e-9)

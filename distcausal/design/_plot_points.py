@@ -218,7 +218,14 @@ def _draw_curves(ax: Axes, curve: Curve) -> None:
         else:
             (line,) = ax.plot(curve.x, density, color=ink, label=name, zorder=3)
             line.set(linewidth=1.7, linestyle=dash)
-    ax.legend(loc="upper center", ncols=2, frameon=False, fontsize=SMALL)
+    ax.legend(
+        loc="upper center",
+        ncols=2,
+        frameon=False,
+        fontsize=SMALL,
+        handlelength=1.5,
+        columnspacing=1.2,
+    )
 
 
 def _places(curve: Curve) -> np.ndarray:

@@ -16,6 +16,18 @@ __all__ = ["METHODS", "cite"]
 METHODS: dict[str, tuple[str, ...]] = {
     "r3d": ("vandijcke2025", "calonico2014", "calonico2020", "petersen2019"),
     "wls": ("nouy2025", "cohen2017", "derezinski2022", "barthelme2023"),
+    "designs": (
+        "nouy2025",
+        "derezinski2022",
+        "haberstich2022",
+        "avron2013",
+        "derezinski2018",
+        "tropp2012",
+        "barthelme2023",
+        "dumitriu2002",
+        "killip2004",
+    ),
+    "ensembles": ("kulesza2012", "barthelme2023"),
 }
 
 
@@ -25,8 +37,9 @@ def cite(method: str | None = None) -> str:
     Parameters
     ----------
     method
-        Name of an estimator, such as ``"r3d"``, for the package and the papers of that
-        method; without it, for the package and those of every method.
+        Name of an estimator, such as ``"r3d"`` or ``"wls"``, or ``"designs"`` or
+        ``"ensembles"`` for what points and sets are drawn with, for the package and the
+        papers of that method; without it, for the package and those of every method.
 
     Returns
     -------

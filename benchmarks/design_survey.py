@@ -170,8 +170,9 @@ def main() -> None:
         error = np.sqrt(np.mean(near.everybody.std_error**2))
         off = np.sqrt(np.mean((near.target - near.truth) ** 2))
         print(
-            f"{kind.capitalize()}: {inside} units within {BANDWIDTH}; `r3d` on all of them differs "
-            f"from the target by {gap:.1e}, has standard error {error:.2f}, and is "
+            f"{kind.capitalize()}: {inside} units within {BANDWIDTH}; `r3d` on all of "
+            f"them differs from the target by {gap:.1e}, has standard error "
+            f"{error:.2f}, and is "
             f"{off:.2f} from the truth; {chosen.repetitions} repetitions\n"
         )
         print(

@@ -48,7 +48,6 @@ def designs(space: dc.PolynomialSpace) -> dict[str, list[Design]]:
         "volume": [dc.VolumeSampling(space, n) for n in sizes],
         "half": [dc.VolumeSampling(space, n, weight=0.5) for n in sizes],
         "repeated": [dc.RepeatedDPP(space, k) for k in MULTIPLES if k == int(k)],
-        "repeated 3, greedy": [dc.RepeatedDPP(space, 3).greedy(n) for n in sizes[:2]],
     }
 
 

@@ -156,7 +156,9 @@ def test_the_figure_draws_medians_and_bands_by_name(found):
     curves = found.plot_data((0.1, 0.9))
     assert list(dict.fromkeys(curves["design"])) == ["volume", "repeated"]
     assert curves["n_points"].tolist() == 2 * [SIZE, 2 * SIZE, 3 * SIZE]
-    assert_array_equal(curves["median"][:3], np.median(found.ratio[:3], axis=1))
+    for column, level in (("low", 0.1), ("median", 0.5), ("high", 0.9)):
+        expected = np.quantile(found.ratio[:3], level, axis=1)
+        assert_array_equal(curves[column][:3], expected)
     ax = Figure().add_subplot()
     assert found.plot(ax, quantiles=(0.1, 0.9)) is ax
     (line,) = [one for one in ax.lines if one.get_label() == "repeated"]

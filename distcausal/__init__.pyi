@@ -19,8 +19,6 @@ from distcausal.design.designs import VolumeSampling as VolumeSampling
 from distcausal.design.ensembles import KDPP as KDPP
 from distcausal.design.ensembles import LEnsemble as LEnsemble
 from distcausal.design.feature import FeatureSpace as FeatureSpace
-from distcausal.design.subset import SubsetVolumeSampling as SubsetVolumeSampling
-from distcausal.design.streamed import StreamedSpace as StreamedSpace
 from distcausal.design.fit import wls as wls
 from distcausal.design.functional import FunctionalEstimate as FunctionalEstimate
 from distcausal.design.indices import HyperbolicCross as HyperbolicCross
@@ -46,6 +44,8 @@ from distcausal.design.stability import RequiredSize as RequiredSize
 from distcausal.design.stability import Stability as Stability
 from distcausal.design.stability import required_size as required_size
 from distcausal.design.stability import stability as stability
+from distcausal.design.streamed import StreamedSpace as StreamedSpace
+from distcausal.design.subset import SubsetVolumeSampling as SubsetVolumeSampling
 from distcausal.errors import ConvergenceError as ConvergenceError
 from distcausal.errors import DataError as DataError
 from distcausal.errors import DataWarning as DataWarning

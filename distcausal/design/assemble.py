@@ -27,8 +27,7 @@ from distcausal.numerics.bounds import uniform_factor
 __all__ = ["LinearFit", "assembled", "keeps_covariance"]
 
 _MOST_NUMBERS = 2**24  # covariances beyond 128 MiB are not kept
-_CONSTANT = 1e-8  # rounding of a solve whose matrix has condition 1e8 at most
-_DRAWS_READ = 16  # enough points to recognise a constant by
+_CONSTANT = 1e-8  # rounding of integrals of the functions
 
 
 class LinearFit(NamedTuple):
@@ -130,13 +129,9 @@ def _own_influence(points: DesignPoints, operator: np.ndarray) -> np.ndarray:
 
 def _constant(points: DesignPoints) -> np.ndarray | None:
     """Coefficients of the constant function one; None where it is not in the space."""
-    rows = points.values.reshape(-1, *points.values.shape[-2:])[:_DRAWS_READ]
-    root = np.sqrt(points.weights.reshape(-1, points.n_points)[:_DRAWS_READ]).ravel()
-    scaled = rows.reshape(-1, points.size) * root[:, None]
-    found, _, rank, _ = np.linalg.lstsq(scaled, root, rcond=1e-13)
-    missed = np.abs(scaled @ found - root).max() > _CONSTANT * root.max()
-    normed = abs(np.linalg.norm(found) - 1) <= _CONSTANT
-    return found if rank == points.size and normed and not missed else None
+    # One is as long as its projection, and no longer, where it is in the space.
+    inside = abs(np.linalg.norm(points.means) - 1) <= _CONSTANT
+    return points.means if inside else None
 
 
 def _certificate(

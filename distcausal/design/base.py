@@ -197,6 +197,7 @@ class Design:
             x=space.coordinates(items),
             weights=weights,
             values=values,
+            means=space.means,
             basis=space.basis,
             law=self.law,
             guarantees=self.guarantees,

@@ -175,6 +175,11 @@ class MercerSpace:
         """Eigenfunctions at items, shape ``(..., point, m)``."""
         return self.inner.values(items)
 
+    @property
+    def means(self) -> np.ndarray:
+        """Integrals of the eigenfunctions under the measure, shape ``(m,)``."""
+        return self.inner.means
+
     def background(self, items: np.ndarray) -> np.ndarray:
         """Density ``k(x, x) / ∫ k dμ`` at items."""
         return self.inner.background(items)

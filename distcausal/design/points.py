@@ -42,6 +42,8 @@ class DesignPoints(Record):
         Weight ``w`` of every point in the least-squares fit, shape ``(n,)``.
     values
         Orthonormal functions at the points, shape ``(n, m)``.
+    means
+        Integrals of the orthonormal functions under the measure, shape ``(m,)``.
     basis
         Evaluates the functions elsewhere.
     law
@@ -72,6 +74,7 @@ class DesignPoints(Record):
     x: np.ndarray | None
     weights: np.ndarray
     values: np.ndarray
+    means: np.ndarray
     basis: Basis
     law: str
     guarantees: Guarantees

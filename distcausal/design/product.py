@@ -23,6 +23,7 @@ from distcausal.numerics.product import (
     ProductSource,
     envelopes,
     product_background,
+    product_means,
     product_of,
     product_rules,
 )
@@ -107,6 +108,12 @@ class ProductSpace:
     def values(self, points: np.ndarray) -> np.ndarray:
         """Orthonormal functions at points of the domain, ``(..., point, m)``."""
         return self.basis.values(points)
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """Integrals of the orthonormal functions under the measure, shape ``(m,)``."""
+        basis = self.basis
+        return product_means(basis.layout, basis.parameters, self.edges, basis.index)
 
     def background(self, points: np.ndarray) -> np.ndarray:
         """Density, with respect to the measure, of what mixtures are with."""

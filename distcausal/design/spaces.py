@@ -74,6 +74,10 @@ class Space(Protocol):
     def values(self, items: np.ndarray) -> np.ndarray:
         """Orthonormal functions at items, shape ``(..., point, m)``."""
 
+    @property
+    def means(self) -> np.ndarray:
+        """Integrals of the orthonormal functions under the measure, shape ``(m,)``."""
+
     def background(self, items: np.ndarray) -> np.ndarray:
         """Density h, of what the optimal density is mixed with, at items."""
 
@@ -222,6 +226,11 @@ class FiniteSpace:
         found = leverage(self.rows)[: len(self.mass)]
         found.flags.writeable = False
         return found
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """Averages of the orthonormal functions under the masses, shape ``(m,)``."""
+        return np.sqrt(self.mass) @ self.rows[: len(self.mass)]
 
     @property
     def draw(self) -> Draw:

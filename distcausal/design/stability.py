@@ -20,15 +20,19 @@ from distcausal._base.keys import Seed, check_seed, seed_record
 from distcausal.design.base import Design
 from distcausal.design.check import optimal_share, whole_number
 from distcausal.design.designs import IID, ProjectionDPP, VolumeSampling
+from distcausal.design.mercer import MercerSpace
 from distcausal.design.pooled import RepeatedDPP
 from distcausal.design.selected import Event, check_delta, instability
 from distcausal.design.spaces import Space
 from distcausal.errors import ConvergenceError, DesignError, check_choice
 from distcausal.numerics.binomial import exact_interval
 from distcausal.numerics.bounds import (
+    conditional_error_factor,
     iid_lower,
     iid_norm,
     least_size,
+    native_factor,
+    uniform_factor,
     volume_lower,
     volume_norm,
 )
@@ -61,6 +65,18 @@ class Stability(Record):
         Exact interval for the probability.
     bound
         Proved lower bound of the probability; None where the law has none.
+    expected_factor
+        Bound of the expected squared error of a fit, given stable points, over that of
+        the best approximation, with ``conf_low`` for the probability; None under laws
+        whose single points do not follow ``μ / w``.
+    uniform_factor
+        On stable points and for every function, the error of a fit in mean square is at
+        most so many times the smallest uniform error of the space; None unless the
+        weights are bounded, as they are when the optimal density is mixed with the
+        measure.
+    native_factor
+        As ``uniform_factor``, with errors in the norm of the kernel of a `MercerSpace`;
+        None on other spaces, and without a share of the kernel's density.
     draws
         Number of draws counted.
     """
@@ -70,6 +86,9 @@ class Stability(Record):
     conf_low: float
     conf_high: float
     bound: float | None
+    expected_factor: float | None
+    uniform_factor: float | None
+    native_factor: float | None
     draws: int
 
 
@@ -176,6 +195,7 @@ def stability(
         conf_low=low,
         conf_high=high,
         bound=None if bound is None else 1 - bound(design.n_points, float(delta)),
+        **_factors(design, 1 - float(delta), low),
         draws=draws,
     )
 
@@ -282,6 +302,32 @@ def required_size(
             "seed": seed_record(seed),
         },
     )
+
+
+def _factors(design: Design, least: float, chance: float) -> dict[str, float | None]:
+    """What stable points promise, for eigenvalues of at least ``least``."""
+    share, space, n = design.share, design.space, design.n_points
+    peak = space.size / share if share else np.inf
+    # Bounds of E|b|² hold for points that are independent or repel each other.
+    known = design.guarantees.marginal and np.isfinite(peak)
+    mixed = share < 1
+    kernel = space if isinstance(space, MercerSpace) else None
+    return {
+        "expected_factor": conditional_error_factor(n, 1 - least, chance, peak)
+        if known
+        else None,
+        "uniform_factor": float(uniform_factor(1 / (1 - share), least))
+        if mixed and kernel is None
+        else None,
+        "native_factor": native_factor(
+            float(np.sqrt(kernel.eigenvalues[0])),
+            float(kernel.eigenvalues.sum() + kernel.truncation_error),
+            share,
+            least,
+        )
+        if mixed and kernel is not None
+        else None,
+    }
 
 
 def _search(tried: Callable[[int], Stability], eta: float) -> tuple[Stability, ...]:

@@ -100,6 +100,7 @@ class StreamedSpace:
     basis: LinearBasis = field(repr=False)
     mass: np.ndarray = field(repr=False)
     leverage: np.ndarray = field(repr=False)
+    means: np.ndarray = field(repr=False)
     fetch: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     _inverses: tuple[np.ndarray, np.ndarray] = field(repr=False)
 
@@ -129,15 +130,22 @@ class StreamedSpace:
             gram += _gram((own @ first) * np.sqrt(weight[place])[:, None])
         factor = np.linalg.cholesky(gram).T
         inverses = first, np.linalg.inv(factor)
-        found = np.empty(length)
+        found, means = np.empty(length), np.zeros(len(names))
         for place, own in blocks_of():
-            found[place] = weight[place] * leverage(own @ inverses[0] @ inverses[1])
-        found.flags.writeable = False
+            values = own @ inverses[0] @ inverses[1]
+            found[place] = weight[place] * leverage(values)
+            means += weight[place] @ values
+        found.flags.writeable = means.flags.writeable = False
         basis = LinearBasis(
             upper=factor @ upper, names=names, kept=np.arange(len(names))
         )
         vars(self).update(
-            basis=basis, mass=weight, leverage=found, fetch=fetch, _inverses=inverses
+            basis=basis,
+            mass=weight,
+            leverage=found,
+            means=means,
+            fetch=fetch,
+            _inverses=inverses,
         )
 
     def __repr__(self) -> str:
@@ -181,7 +189,7 @@ class StreamedSpace:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is stored: numbers and arrays that JAX holds belong to one process."""
-        kept = ("basis", "mass", "leverage", "fetch", "_inverses")
+        kept = ("basis", "mass", "leverage", "means", "fetch", "_inverses")
         return {name: vars(self)[name] for name in kept}
 
     def values(self, atoms: np.ndarray) -> np.ndarray:

@@ -64,12 +64,15 @@ class Kind(NamedTuple):
         Root of the density of the measure in the coordinate ``t``.
     background
         Density, with respect to the measure, of what the optimal one is mixed with.
+    constant_first
+        Whether the first function is constant: the others then integrate to zero.
     """
 
     values: Callable[[Parameters, Array], Array]
     place: Callable[[Parameters, Array], Array]
     root_density: Callable[[Parameters, Array], Array]
     background: Callable[[Parameters, Array], Array]
+    constant_first: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,10 +301,10 @@ def _ones(given: Parameters, x: Array) -> Array:
 
 
 KINDS: dict[str, Kind] = {
-    "jacobi": Kind(_polynomials, lambda _, t: jnp.cos(t), _jacobi_root, _ones),
-    "hermite": Kind(_polynomials, _itself, _normal_root, _ones),
-    "laguerre": Kind(_polynomials, lambda _, t: t**2, _gamma_root, _ones),
-    "trigonometric": Kind(_waves, _itself, _ones, _ones),
+    "jacobi": Kind(_polynomials, lambda _, t: jnp.cos(t), _jacobi_root, _ones, True),
+    "hermite": Kind(_polynomials, _itself, _normal_root, _ones, True),
+    "laguerre": Kind(_polynomials, lambda _, t: t**2, _gamma_root, _ones, True),
+    "trigonometric": Kind(_waves, _itself, _ones, _ones, True),
     "sine": Kind(_sines, _itself, _ones, lambda _, x: 6 * x * (1 - x)),
     "mercer": Kind(_mercer_values, _itself, _mercer_root, _ones),
     "piecewise": Kind(

@@ -31,6 +31,7 @@ __all__ = [
     "ProductSource",
     "envelopes",
     "product_background",
+    "product_means",
     "product_of",
     "product_rules",
     "product_values",
@@ -39,6 +40,7 @@ __all__ = [
 Layout = tuple[tuple[str, tuple[int, ...]], ...]
 Parameters = tuple[dict[str, Any], ...]
 _UNITS = ("shift", "stretch")
+_NODES = 4  # per cell: the functions are polynomials of low degree there
 
 
 class Product(NamedTuple):
@@ -109,6 +111,34 @@ def envelopes(
         stacked = (np.stack(field) for field in zip(*each, strict=True))
         found.append(Envelope(*stacked))
     return tuple(found)
+
+
+def product_means(
+    layout: Layout,
+    parameters: Parameters,
+    edges: Sequence[np.ndarray],
+    index: np.ndarray,
+) -> np.ndarray:
+    """Integrals of the products under the measure, shape ``(function,)``.
+
+    Known where a constant comes first; elsewhere by Gauss quadrature on cells that are
+    small against the waves of the functions, to rounding.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    product = np.ones(len(index))
+    for (kind, places), given, ends in zip(layout, parameters, edges, strict=True):
+        if KINDS[kind].constant_first:
+            product *= (index[:, np.array(places)] == 0).all(axis=1)
+            continue
+        half = np.diff(ends, axis=1)[..., None] / 2
+        t = ends[:, :-1, None] + half * (1 + nodes)
+        flat = t.reshape(len(places), -1).T
+        terms = double(partial(_jitted_terms, kind))(given, flat)
+        mass = (half * weights).reshape(len(places), -1).T
+        means = np.einsum("td,tdf->df", mass, terms)
+        for place, own in zip(places, means, strict=True):
+            product *= own[index[:, place]]
+    return product
 
 
 def _of_one(
@@ -213,6 +243,14 @@ def _product(tables: Array, index: Array) -> Array:
 
 def _standard(given: dict[str, Any], x: Array) -> Array:
     return (x - along(given["shift"], x)) / along(given["stretch"], x)
+
+
+@partial(jax.jit, static_argnums=0)
+def _jitted_terms(kind: str, given: dict[str, Any], t: Array) -> Array:
+    """Functions times the density of the measure in the coordinate."""
+    rule = KINDS[kind]
+    root = rule.root_density(given, t)[..., None]
+    return rule.values(given, rule.place(given, t)) * root * root
 
 
 @partial(jax.jit, static_argnums=0)

@@ -149,6 +149,32 @@ def test_a_function_of_norm_one_need_not_be_constant():
     assert fit.constant is None
 
 
+def test_functions_that_look_constant_at_the_points_drawn_have_no_integral():
+    """Two levels coded by signs: a space without the constant."""
+    signs = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    points = points_at(dc.IID(dc.FiniteSpace(signs), 2), np.array([0, 1]))
+    assert dc.wls(points, np.ones(2)).constant is None
+
+
+def test_every_space_knows_whether_constants_are_in_it():
+    inside = [
+        dc.PolynomialSpace("hermite", 2, dc.TotalDegree(3)),
+        dc.PolynomialSpace("laguerre", index=dc.TotalDegree(4), shape=0.5),
+        dc.PolynomialSpace("jacobi", index=dc.TotalDegree(4), shape=(0.3, -0.2)),
+        dc.TrigonometricSpace(),
+        dc.SplineSpace([0.0, 0.2, 0.5, 1.0]),
+        dc.CutoffSpace(np.linspace(-1, 1, 50), bandwidth=0.7),
+        dc.StreamedSpace(np.vander(np.linspace(-1, 1, 50), 3)),
+    ]
+    outside = [
+        dc.MercerSpace("brownian_bridge", 4),
+        dc.PolynomialSpace(index=[[1], [2]]),
+        dc.FiniteSpace(np.arange(1.0, 9.0)[:, None]),
+    ]
+    assert_allclose([np.linalg.norm(space.means) for space in inside], 1, rtol=1e-10)
+    assert max(np.linalg.norm(space.means) for space in outside) < 0.99
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_functionals_do_not_depend_on_the_features_of_the_space(seed):
     """Values, averages and integrals belong to the span; so do their errors."""

@@ -75,3 +75,38 @@ def test_a_size_beyond_reach_is_reported(monkeypatch):
     monkeypatch.setattr("distcausal.design.stability._MOST_BLOCKS", 2)
     with pytest.raises(dc.ConvergenceError, match="10 points are stable with"):
         dc.required_size(SPACE, "iid", delta=0.1, eta=0.05)
+
+
+def test_stable_points_keep_what_is_promised_of_them():
+    """Errors of fits on stable draws against every factor, for a kink."""
+    space = dc.PolynomialSpace(index=dc.TotalDegree(4))
+    nodes, mass = np.polynomial.legendre.leggauss(200)
+    values, f = space.values(nodes[:, None]), np.abs(nodes - 0.1)
+    best = values.T @ (mass / 2 * f)
+    best_sq = np.sum(mass / 2 * (f - values @ best) ** 2)
+    # Any polynomial of the space bounds the smallest uniform error from above.
+    uniform = np.abs(f - values @ best).max()
+    for design in (dc.IID(space, 25, 0.5), dc.RepeatedDPP(space, 3)):
+        found = dc.stability(design, delta=0.7, draws=1000)
+        points = design.conditioned(0.7).sample_many(1000, seed=1)
+        coef = dc.wls(points, np.abs(points.x[..., 0] - 0.1)).coef
+        loss = best_sq + np.sum((coef - best) ** 2, axis=1)
+        assert loss.mean() < found.expected_factor * best_sq
+        if design.share < 1:
+            assert np.sqrt(loss.max()) < found.uniform_factor * uniform
+        else:
+            assert found.uniform_factor is None
+
+
+def test_factors_are_the_formulas_and_absent_where_nothing_is_known():
+    space = dc.MercerSpace("brownian_bridge", 4)
+    found = dc.stability(dc.IID(space, 20, 0.5), delta=0.5, draws=100)
+    # The trace is 1/6 and the first eigenvalue 1/pi^2.
+    expected = 1 / np.pi + np.sqrt(1 / 6 / (0.5 * 0.5))
+    np.testing.assert_allclose(found.native_factor, expected, rtol=1e-9)
+    assert found.uniform_factor is None
+    volume = dc.stability(dc.VolumeSampling(SPACE, 8, 0.5), draws=100)
+    assert volume.expected_factor is None
+    assert volume.uniform_factor == 3.0
+    greedy = dc.VolumeSampling(SPACE, 12).greedy(6)
+    assert dc.stability(greedy, draws=50).expected_factor is None

@@ -7,9 +7,12 @@ searching for new ones is the work of the thorough profile.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +20,15 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+
+# What one module or worker has compiled is kept on disk for the others until the run
+# ends: compiling takes most of the time of a short test.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _kept = tempfile.mkdtemp(prefix="distcausal-tests-")
+    atexit.register(shutil.rmtree, _kept, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _kept
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 # The first example of a shape compiles, which neither deadline nor health check knows.
 _SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

@@ -38,8 +38,15 @@ Seed = int | Array
 
 def stream(seed: Seed, stage: str) -> Array:
     """Key for a named stage, from an integer seed or a JAX key."""
-    root = jax.random.key(seed) if isinstance(seed, int | np.integer) else seed
-    return jax.random.fold_in(root, crc32(stage.encode()))
+    return jax.random.fold_in(_root(seed), crc32(stage.encode()))
+
+
+def _root(seed: Seed) -> Array:
+    """JAX key with all 64 bits of a seed, whatever precision JAX is set to."""
+    if not isinstance(seed, int | np.integer):
+        return seed
+    words = np.array([int(seed) >> 32, int(seed) & 0xFFFFFFFF], np.uint32)
+    return jax.random.wrap_key_data(jnp.asarray(words), impl="threefry2x32")
 
 
 @partial(jax.jit, static_argnames="stage")
@@ -70,11 +77,13 @@ def host_stream(seed: Seed, stage: str) -> np.random.Generator:
 
 def check_seed(seed: object) -> None:
     """Raise `DesignError` unless the seed is a whole number or a JAX key."""
-    key = hasattr(seed, "dtype") and not isinstance(seed, np.ndarray | np.generic)
+    kind = getattr(seed, "dtype", None)
+    key = kind is not None and jax.dtypes.issubdtype(kind, jax.dtypes.prng_key)
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if not key and not (whole and 0 <= int(seed) < 2**63):  # type: ignore[call-overload]
         raise DesignError(
-            f"seed {seed!r} should be a whole number from 0 to 2**63 - 1, or a JAX key."
+            f"seed {seed!r} should be a whole number from 0 to 2**63 - 1, or a JAX key "
+            "as jax.random.key makes them."
         )
 
 

@@ -89,11 +89,12 @@ class BoxDensity:
 
 def is_sampled(measure: Any) -> bool:
     """Whether a measure can give points independent of others it gave."""
-    return (
-        isinstance(measure, BoxDensity)
-        or hasattr(measure, "sample")
-        or callable(measure)
-    )
+    return isinstance(measure, BoxDensity) or _has_sample(measure) or callable(measure)
+
+
+def _has_sample(measure: Any) -> bool:
+    """Whether it is a distribution; frames have a method of that name too."""
+    return hasattr(measure, "sample") and not hasattr(measure, "columns")
 
 
 def reference_points(
@@ -120,7 +121,7 @@ def reference_points(
     if isinstance(measure, BoxDensity):
         start = host_stream(seed, stage).random(np.size(measure.low))
         given, mass = measure.points(count, start)
-    elif hasattr(measure, "sample"):
+    elif _has_sample(measure):
         given = double(lambda: measure.sample(stream(seed, stage), (count,)))()
     elif callable(measure):
         given = double(lambda: measure(stream(seed, stage), count))()

@@ -154,7 +154,9 @@ class Thinned(Modified):
         if self.law == "iid":
             return drawn._replace(items=drawn.items[:, : self.n_points])
         chosen = double(keep_randomly)(
-            self._scaled(drawn.items), stages(keys, "thinned"), size=self.n_points
+            self._scaled(drawn.items),
+            stages(keys, f"thinned {self.depth}"),
+            size=self.n_points,
         )
         return drawn._replace(items=_taken(drawn.items, chosen))
 
@@ -228,8 +230,7 @@ class Extended(Modified):
 
     def _drawn(self, keys: Array, kept: int) -> Drawn:
         drawn = self.base._drawn(keys, kept)
-        # The number of points before names the stage: further extensions are new.
-        own = stages(keys, f"extended from {self.base.n_points}")
+        own = stages(keys, f"extended {self.depth}")
         added = double(independent)(self.space, self.share, own, int(self.extra))
         return drawn._replace(items=np.concatenate([drawn.items, added], axis=1))
 

@@ -231,6 +231,13 @@ def _degrees(families: tuple[str, ...], rows: np.ndarray) -> dict[str, int]:
                 f"precision at their own points; the highest offered is {highest}. "
                 "Lower the degree."
             )
+    used = np.array([_HIGHEST.get(name, np.inf) for name in families])
+    if (rows / used).sum(axis=1).max() > 1:
+        raise DesignError(
+            "products of these degrees leave the range of double precision at their "
+            f"own points: degrees of {listing(_HIGHEST)} divided by "
+            f"{listing(_HIGHEST.values())} should sum to at most one. Lower them."
+        )
     return found
 
 

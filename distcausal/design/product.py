@@ -18,6 +18,7 @@ import numpy as np
 from distcausal._base.precision import double
 from distcausal.design.basis import ProductBasis
 from distcausal.design.spaces import Draw, Propose
+from distcausal.errors import DesignError
 from distcausal.numerics.lines import Line
 from distcausal.numerics.product import (
     ProductSource,
@@ -95,6 +96,11 @@ class ProductSpace:
     def _prepared(self) -> ProductSource:
         basis = self.basis
         tables = envelopes(basis.layout, basis.parameters, self.edges)
+        if not all(np.isfinite(table.height).all() for table in tables):
+            raise DesignError(
+                f"functions of {self} leave the range of double precision where they "
+                "should be drawn from. Use fewer functions, or a longer length scale."
+            )
         whole = ProductSource(
             basis.parameters, tables, basis.index, np.float64(1.0), basis.domain
         )

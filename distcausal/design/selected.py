@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from distcausal._base.keys import branches
+from distcausal._base.keys import branches, stages
 from distcausal._base.typing import Array
 from distcausal.design.base import Design, Drawn
 from distcausal.design.check import whole_number
@@ -71,6 +71,11 @@ class Modified(Design):
     def share(self) -> float:
         """Share of the optimal density in the sampling measure ``μ / w``."""
         return self.base.share
+
+    @property
+    def depth(self) -> int:
+        """How many changes lie below: every one draws from streams of its own."""
+        return self.base.depth + 1 if isinstance(self.base, Modified) else 0
 
     def _named(self) -> str:
         return f"{self.base._named()}, {type(self).__name__}"
@@ -153,7 +158,7 @@ class Conditioned(Modified):
         }
 
     def _drawn(self, keys: Array, kept: int) -> Drawn:
-        first = self._tried(keys, kept)
+        first, own = self._tried(keys, kept), stages(keys, f"tries {self.depth}")
         items, tries = first.items.copy(), np.ones(len(keys), int)
         count = _Count(kept, int(first.stable[:kept].sum()), first.nearest)
         pending, rounds = np.flatnonzero(~first.stable[:kept]), 1
@@ -164,7 +169,7 @@ class Conditioned(Modified):
             each = batch // pending.size
             lane = np.resize(np.repeat(pending, each), batch)
             number = rounds + np.arange(batch) % each
-            turn = self._tried(branches(keys, lane, number), pending.size * each)
+            turn = self._tried(branches(own, lane, number), pending.size * each)
             stable = turn.stable[: pending.size * each].reshape(-1, each)
             place, hit = stable.argmax(axis=1), stable.any(axis=1)
             source = np.arange(pending.size) * each + place
@@ -185,14 +190,23 @@ class Conditioned(Modified):
             return
         low, high = exact_interval(count.stable, count.tries)
         what = "1 - λ_min" if self.event == "lower" else "|G - I|"
-        bound, size = _IID_BOUNDS[self.event], self.space.size
-        needed = least_size(lambda n: bound(size, n, self.delta), 0.5, size)
         raise ConvergenceError(
             f"{count.stable} of {count.tries} draws of {self.base.n_points} points had "
             f"{what} <= {self.delta:g} (probability {low:.2g} to {high:.2g}); the "
-            f"least seen was {count.nearest:.3g}. Raise delta or the number of points "
-            f"({needed} independent ones with optimal weights are stable in at least "
-            "half of all draws), or use RepeatedDPP."
+            f"least seen was {count.nearest:.3g}. Raise delta or the number of points"
+            f"{self._enough()}, or use RepeatedDPP."
+        )
+
+    def _enough(self) -> str:
+        """Number of points that is known to do, in brackets, if one can be counted."""
+        bound, size = _IID_BOUNDS[self.event], self.space.size
+        try:
+            needed = least_size(lambda n: bound(size, n, self.delta), 0.5, size)
+        except OverflowError:
+            return ""
+        return (
+            f" ({needed} independent ones with optimal weights are stable in at least "
+            "half of all draws)"
         )
 
 
@@ -268,8 +282,9 @@ class BestOf(Modified):
     def _drawn(self, keys: Array, kept: int) -> Drawn:
         numbers = self.candidates * self.base.n_points * self.space.size
         lanes = gcd(len(keys), 1 << max(_NUMBERS // numbers, 1).bit_length() - 1)
+        own = stages(keys, f"candidates {self.depth}")
         parts = [
-            self._chosen(keys, np.arange(start, start + lanes))
+            self._chosen(own, np.arange(start, start + lanes))
             for start in range(0, kept, lanes)
         ]
         items = np.concatenate(parts)

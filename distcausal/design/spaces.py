@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -162,8 +162,8 @@ class FiniteSpace:
         basis = LinearBasis(upper=upper, names=names, kept=kept)
         self._hold(basis, weight, rows, missing(names, kept))
 
-    @classmethod
-    def dummies(cls, labels: object, mass: object = None) -> Self:
+    @staticmethod
+    def dummies(labels: object, mass: object = None) -> FiniteSpace:
         """Indicators of groups: designs on them are stratified by group.
 
         Parameters
@@ -192,7 +192,7 @@ class FiniteSpace:
         columns, names = _indicators(labels)
         weight = features_and_mass(columns, mass)[1]
         rows, upper, kept = independent_columns(columns, weight, names, "full")
-        space = cls.__new__(cls)
+        space = FiniteSpace.__new__(FiniteSpace)
         space._hold(LinearBasis(upper=upper, names=names, kept=kept), weight, rows)
         return space
 

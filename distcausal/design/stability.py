@@ -25,6 +25,7 @@ from distcausal.design.pooled import RepeatedDPP
 from distcausal.design.selected import Event, check_delta, instability
 from distcausal.design.spaces import Space
 from distcausal.errors import ConvergenceError, DesignError, check_choice
+from distcausal.numerics.band import check_confidence
 from distcausal.numerics.binomial import exact_interval
 from distcausal.numerics.bounds import (
     conditional_error_factor,
@@ -183,6 +184,7 @@ def stability(
     """
     check_delta(delta)
     check_choice("event", event, ("lower", "norm"))
+    check_confidence(confidence)
     spectrum = design.sample_many(
         whole_number("draws", draws, 1), seed
     ).gram_eigenvalues
@@ -260,6 +262,7 @@ def required_size(
     name = _kind(design)
     check_delta(delta)
     check_choice("event", event, ("lower", "norm"))
+    check_confidence(confidence)
     check_seed(seed)
     if not 0 < eta < 1:
         raise DesignError(f"eta {eta!r} should be a number in (0, 1).")

@@ -237,3 +237,17 @@ def test_repeated_volume_sampling_pools_independent_draws():
     first, second = points.index[:, 0], points.index[:, n]
     together = np.corrcoef(CASE.f[first], CASE.f[second])[0, 1]
     assert abs(together) < 4 / np.sqrt(20_000)
+
+
+def test_no_change_draws_again_what_another_one_drew():
+    """Every one in a chain of changes has random numbers of its own."""
+    design = dc.VolumeSampling(POLYNOMIALS, 8).extended(2).thinned(8).extended(2)
+    points = design.sample_many(200, seed=1)
+    assert (np.diff(np.sort(points.x[..., 0], axis=1), axis=1) > 0).all()
+    thinned = dc.VolumeSampling(CASE.space, CASE.size + 3).thinned(CASE.size + 1)
+    assert law_holds(thinned.thinned(CASE.size), 1.0, 100_000)
+
+
+def test_a_condition_beyond_every_bound_is_reported_all_the_same():
+    with pytest.raises(dc.ConvergenceError, match="least seen"):
+        dc.IID(POLYNOMIALS, 6).conditioned(1e-9, max_tries=20).sample()

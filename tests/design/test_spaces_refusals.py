@@ -4,6 +4,7 @@ import pickle
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -182,3 +183,24 @@ def test_spaces_can_be_pickled():
         back = pickle.loads(pickle.dumps(space))
         found = dc.IID(back, 4).sample(seed=1).x
         assert_array_equal(found, dc.IID(space, 4).sample(seed=1).x)
+
+
+def test_products_of_high_degrees_are_refused_before_they_overflow():
+    with pytest.raises(dc.DesignError, match="sum to at most one"):
+        dc.PolynomialSpace("hermite", 2, [[0, 0], [300, 300]])
+
+
+def test_eigenfunctions_too_narrow_to_draw_from_are_refused():
+    space = dc.MercerSpace("gaussian", 300, length_scale=0.01)
+    with pytest.raises(dc.DesignError, match="range of double precision"):
+        dc.IID(space, 300).sample()
+
+
+def test_a_frame_of_points_is_a_measure():
+    points = pd.DataFrame({"x": np.linspace(-1, 1, 40)})
+    space = dc.FeatureSpace(lambda x: jnp.array([1.0, x[0]]), points)
+    assert len(space.mass) == 40
+
+
+def test_dummies_are_a_finite_space_whoever_makes_them():
+    assert type(dc.CutoffSpace.dummies(["a", "b", "a"])) is dc.FiniteSpace

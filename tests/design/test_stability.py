@@ -110,3 +110,10 @@ def test_factors_are_the_formulas_and_absent_where_nothing_is_known():
     assert volume.uniform_factor == 3.0
     greedy = dc.VolumeSampling(SPACE, 12).greedy(6)
     assert dc.stability(greedy, draws=50).expected_factor is None
+
+
+def test_a_confidence_in_percent_is_refused():
+    with pytest.raises(dc.DesignError, match="confidence 95"):
+        dc.stability(dc.IID(SPACE, 20), confidence=95)
+    with pytest.raises(dc.DesignError, match="confidence 95"):
+        dc.required_size(SPACE, "iid", confidence=95)

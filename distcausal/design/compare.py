@@ -86,7 +86,7 @@ class DesignComparison(Result):
     True
     """
 
-    cite_as: ClassVar[str] = "wls"
+    cite_as: ClassVar[str] = "designs"
 
     names: tuple[str, ...]
     n_points: np.ndarray

@@ -244,7 +244,7 @@ def test_no_change_draws_again_what_another_one_drew():
     design = dc.VolumeSampling(POLYNOMIALS, 8).extended(2).thinned(8).extended(2)
     points = design.sample_many(200, seed=1)
     assert (np.diff(np.sort(points.x[..., 0], axis=1), axis=1) > 0).all()
-    thinned = dc.VolumeSampling(CASE.space, CASE.size + 3).thinned(CASE.size + 1)
+    thinned = dc.VolumeSampling(CASE.space, CASE.size + 2).thinned(CASE.size + 1)
     assert law_holds(thinned.thinned(CASE.size), 1.0, 100_000)
 
 

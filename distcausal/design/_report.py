@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distcausal._base.table import Pairs, Table, decimals, numbers, p_value
+from distcausal.design.intervals import Axis, averaged_df, estimate_frame, responses
+from distcausal.numerics.student import two_sided
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,27 +33,28 @@ _TITLES = {
 }
 _ERRORS = {
     "blocks": "Standard errors come from the spread of independent blocks of points.",
-    "points": "Standard errors come from the spread of single points; they are too "
-    "large rather than too small where points repel each other.",
+    "points": "Standard errors come from the spread of single points: too large on "
+    "average where points repel each other, and rough where they are few.",
 }
 
 
 def fit_frame(fit: WLSResult, confidence: float) -> pd.DataFrame:
     """One row per coefficient, draws outermost, responses innermost."""
-    low, high = fit.conf_int(confidence)
-    error = np.full(fit.coef.shape, np.nan) if fit.std_error is None else fit.std_error
-    return _frame(fit, fit.coef, error, (low, high))
+    error = np.nan * fit.coef if fit.std_error is None else fit.std_error
+    draws = [] if fit.draws is None else [("draw", np.arange(fit.draws))]
+    axes = [*draws, *_axes(fit)]
+    return estimate_frame(axes, fit.coef, error, fit.df, confidence)
 
 
 def plot_frame(fit: WLSResult, confidence: float) -> pd.DataFrame:
     """One row per averaged coefficient."""
-    from statistics import NormalDist
+    df = averaged_df(fit.df, fit.draws)
+    return estimate_frame(_axes(fit), *fit.averaged(), df, confidence)
 
-    from distcausal.numerics.band import check_confidence
 
-    reach = NormalDist().inv_cdf((1.0 + check_confidence(confidence)) / 2.0)
-    mean, error = fit.averaged()
-    return _frame(fit, mean, error, (mean - reach * error, mean + reach * error))
+def _axes(fit: WLSResult) -> list[Axis]:
+    labels = np.array(fit.basis.labels, dtype=object)
+    return [("term", labels), *responses(fit.responses, fit.levels)]
 
 
 def fit_glance(fit: WLSResult) -> pd.DataFrame:
@@ -59,7 +62,8 @@ def fit_glance(fit: WLSResult) -> pd.DataFrame:
     import pandas as pd
 
     certificate = fit.certificate
-    error, best = fit.residual_error_sq, fit.best_error
+    error_sq = _error_sq(fit)
+    unbiased = fit.residual_error_sq is not None
     return pd.DataFrame(
         [
             {
@@ -74,19 +78,20 @@ def fit_glance(fit: WLSResult) -> pd.DataFrame:
                 "condition": float(np.median(certificate.condition)),
                 "uniform_factor": float(np.median(certificate.uniform_factor)),
                 "expected_factor": certificate.expected_factor,
-                "residual_error_sq": None if error is None else float(np.mean(error)),
-                "best_error": None if best is None else float(np.median(best)),
+                "residual_error_sq": error_sq if unbiased else None,
+                "best_error": None if error_sq is None else float(np.sqrt(error_sq)),
             }
         ]
     )
 
 
 def fit_table(fit: WLSResult) -> Table:
-    """Coefficients of the first response with their errors, and what is promised."""
+    """Coefficients of one response with their errors, and what is promised."""
     mean, error = fit.averaged()
     if fit.responses is not None:
-        mean, error = mean[:, 0], error[:, 0]
-    z, p = _tests(mean, error)
+        shown = _shown(fit)
+        mean, error = mean[:, shown], error[:, shown]
+    t, p = two_sided(mean, error, averaged_df(fit.df, fit.draws))
     known = error[np.isfinite(error)]
     scale = known if known.size else np.abs(mean)
     places = decimals(float(np.median(scale)))
@@ -94,7 +99,7 @@ def fit_table(fit: WLSResult) -> Table:
         fit.basis.labels,
         numbers(mean, places),
         numbers(error, places),
-        numbers(z, 3),
+        numbers(t, 3),
         tuple("" if np.isnan(one) else p_value(one) for one in p),
     )
     rows = tuple(zip(*columns, strict=True))
@@ -102,7 +107,7 @@ def fit_table(fit: WLSResult) -> Table:
         title=_TITLES[fit.method],
         left=_size_pairs(fit),
         right=_promise_pairs(fit),
-        columns=("function", "coef", "std err", "z", "P>|z|"),
+        columns=("function", "coef", "std err", "t", "P>|t|"),
         rows=rows[:_MOST_ROWS],
         notes=_notes(fit),
     )
@@ -133,12 +138,17 @@ def _promise_pairs(fit: WLSResult) -> Pairs:
     if certificate.expected_factor is not None:
         bound = f"<= {certificate.expected_factor:g}"
         pairs.append(("Expected sq. error over best", bound))
-    if fit.residual_error_sq is not None:
-        error = float(np.mean(fit.residual_error_sq))
-        pairs.append(("Squared best error", f"{error:.4g}"))
-    elif fit.best_error is not None:
-        pairs.append(("Best error, not unbiased", _typical(fit.best_error)))
+    error_sq = _error_sq(fit)
+    if error_sq is not None and fit.residual_error_sq is not None:
+        pairs.append(("Squared best error", f"{error_sq:.4g}"))
+    elif error_sq is not None:
+        pairs.append(("Best error, not unbiased", f"{np.sqrt(error_sq):.4g}"))
     return tuple(pairs)
+
+
+def _error_sq(fit: WLSResult) -> float | None:
+    """Squared error of the best approximation: mean over draws, sum over values."""
+    return None if fit.best_error is None else float(np.mean(fit.best_error**2))
 
 
 def _notes(fit: WLSResult) -> tuple[str, ...]:
@@ -147,67 +157,61 @@ def _notes(fit: WLSResult) -> tuple[str, ...]:
         notes.append(
             "The coefficients are unbiased for those of the best approximation."
         )
-    if fit.draws is not None:
-        notes.append("Standard errors come from the spread of the draws.")
-        notes.append("Properties of the designs are medians over the draws.")
-    elif fit.std_error is None:
+    elif fit.method == "cross-fitted":
         notes.append(
-            "As many points as functions leave no residuals and no standard errors."
+            "The correction on one half is unbiased given the points of the other; the "
+            "mean over both need not exist for independent points of a domain."
         )
-    elif "leverage" in fit.settings:
-        kind = str(fit.settings["leverage"]).upper()
-        notes.append(f"Standard errors are robust to heteroscedasticity ({kind}).")
-    else:
-        notes.append(_ERRORS[fit.settings["errors"]])
+    lost = int(np.count_nonzero(~np.isfinite(fit.certificate.uniform_factor)))
+    if fit.method != "quasi-projection" and lost:
+        notes.append(
+            f"The points of {lost} of {fit.draws or 1} designs do not determine the "
+            "functions; the shortest coefficients stand for what they leave open."
+        )
+    if fit.best_error is not None:
+        notes.append("Noise of the values counts as error of the best approximation.")
+    notes.extend(_error_notes(fit))
     if fit.size > _MOST_ROWS:
         notes.append(f"The first {_MOST_ROWS} of {fit.size} coefficients are shown.")
     if fit.responses is not None:
-        notes.append(f"The first of {fit.responses} values per point is shown.")
+        shown = _shown(fit)
+        what = "first" if fit.levels is None else f"level {fit.levels[shown]:g}"
+        notes.append(f"Of {fit.responses} values per point the {what} is shown.")
     return tuple(notes)
+
+
+def _shown(fit: WLSResult) -> int:
+    """Which value of a point the table shows: of curves the middle."""
+    return 0 if fit.levels is None else (len(fit.levels) - 1) // 2
+
+
+def _error_notes(fit: WLSResult) -> list[str]:
+    """What standard errors come from, what they are about and which law they follow."""
+    if fit.draws is not None:
+        notes = [
+            "Standard errors come from the spread of the draws.",
+            "Properties of the designs are medians over the draws.",
+        ]
+    elif fit.std_error is None:
+        return [
+            "As many points as functions leave no residuals and no standard errors."
+        ]
+    elif "leverage" in fit.settings:
+        kind = str(fit.settings["leverage"]).upper()
+        notes = [f"Standard errors are robust to heteroscedasticity ({kind})."]
+    else:
+        notes = [_ERRORS[fit.settings["errors"]]]
+    target = "the best approximation in the space, not the function itself"
+    if fit.guarantees.error_sq == "subset":
+        rows = fit.settings["population"]
+        target = f"the fit to all {rows} rows, with the values they have"
+    df = averaged_df(fit.df, fit.draws)
+    return [
+        *notes,
+        f"They are about {target}; p-values are of Student's law with {df} degrees of "
+        "freedom.",
+    ]
 
 
 def _typical(values: Any) -> str:
     return f"{float(np.median(values)):.4g}"
-
-
-def _frame(
-    fit: WLSResult,
-    coef: np.ndarray,
-    error: np.ndarray,
-    ends: tuple[np.ndarray, np.ndarray],
-) -> pd.DataFrame:
-    """Frame of arrays that share a shape: draws first, responses last, if any."""
-    import pandas as pd
-
-    draws = fit.draws is not None and coef.shape == fit.coef.shape
-    place = dict(
-        zip(
-            [*["draw"] * draws, "term", *["response"] * (fit.responses is not None)],
-            np.indices(coef.shape).reshape(coef.ndim, -1),
-            strict=True,
-        )
-    )
-    place["term"] = np.array(fit.basis.labels, dtype=object)[place["term"]]
-    z, p = _tests(coef, error)
-    columns = {
-        "estimate": coef,
-        "std_error": error,
-        "statistic": z,
-        "p_value": p,
-        "conf_low": ends[0],
-        "conf_high": ends[1],
-    }
-    order = [name for name in ("term", "draw", "response") if name in place]
-    return pd.DataFrame(
-        {name: place[name] for name in order}
-        | {name: values.ravel() for name, values in columns.items()}
-    )
-
-
-def _tests(coef: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients in standard errors and two-sided normal p-values."""
-    from scipy.special import erfc
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(coef == 0, np.where(np.isnan(error), np.nan, 0.0), coef / error)
-    return z, erfc(np.abs(z) / np.sqrt(2.0))

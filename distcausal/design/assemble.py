@@ -6,10 +6,9 @@ estimator it was: the certificate, the weights of the quadrature rule that integ
 the fit, tables.
 
 The quadrature rule exists when constants belong to the space: with u their coefficients
-the integral of a fit is ``u' coef``. A function of the space is constant one if it is
-one at points that determine it, or, where the points only just determine the functions
-and any values can be met, if it also has the norm of the constant; that is how u is
-found and checked, without the measure.
+the integral of a fit is ``u' coef``. The projection of the constant one has the
+integrals of the orthonormal functions as its coefficients, and constants belong to the
+space if it is as long as the constant, and one at the points drawn.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from distcausal.numerics.bounds import uniform_factor
 __all__ = ["LinearFit", "assembled", "keeps_covariance"]
 
 _MOST_NUMBERS = 2**24  # covariances beyond 128 MiB are not kept
-_CONSTANT = 1e-8  # rounding of integrals of the functions
+_CONSTANT = 1e-8  # rounding of integrals of the functions, and of their values
 
 
 class LinearFit(NamedTuple):
@@ -49,6 +48,10 @@ class LinearFit(NamedTuple):
         Sum of weighted squared residuals, shape ``(..., response)``; None likewise.
     reproduces
         Whether functions of the space are fitted without error, shape ``(...)``.
+    df
+        Degrees of freedom of the variance; None where there is none.
+    spectrum
+        Eigenvalues of G, ascending, shape ``(..., function)``; None where not known.
     """
 
     coef: np.ndarray
@@ -58,6 +61,8 @@ class LinearFit(NamedTuple):
     loo_residual: np.ndarray | None = None
     residual_sq: np.ndarray | None = None
     reproduces: np.ndarray | bool = True
+    df: int | None = None
+    spectrum: np.ndarray | None = None
 
 
 def keeps_covariance(points: DesignPoints, y: Observed) -> bool:
@@ -88,6 +93,7 @@ def assembled(
         coef_features=y.shaped(points.basis.to_features(fit.coef)),
         std_error=None if fit.variance is None else y.shaped(np.sqrt(fit.variance)),
         covariance=covariance,
+        df=fit.df,
         residual_error_sq=None if unbiased is None else _plain(y.shaped(unbiased)),
         best_error=None if error is None else _plain(np.sqrt(y.total(error))),
         leverage=_own_influence(points, fit.operator),
@@ -129,16 +135,20 @@ def _own_influence(points: DesignPoints, operator: np.ndarray) -> np.ndarray:
 
 def _constant(points: DesignPoints) -> np.ndarray | None:
     """Coefficients of the constant function one; None where it is not in the space."""
-    # One is as long as its projection, and no longer, where it is in the space.
-    inside = abs(np.linalg.norm(points.means) - 1) <= _CONSTANT
-    return points.means if inside else None
+    # One is as long as its projection, and no longer, where it is in the space. A
+    # little outside it is hardly longer, and is told by its values.
+    if abs(np.linalg.norm(points.means) - 1) > _CONSTANT:
+        return None
+    gap = np.abs(points.values @ points.means - 1)
+    room = _CONSTANT * np.maximum(np.linalg.norm(points.values, axis=-1), 1.0)
+    return points.means if (gap <= room).all() else None
 
 
 def _certificate(
     points: DesignPoints, fit: LinearFit, expected_factor: float | None
 ) -> Certificate:
     """What the drawn points promise, before any value is known."""
-    spectrum = points.gram_eigenvalues
+    spectrum = points.gram_eigenvalues if fit.spectrum is None else fit.spectrum
     low, high = spectrum[..., 0], spectrum[..., -1]
     with np.errstate(divide="ignore"):
         condition = high / low
@@ -146,21 +156,20 @@ def _certificate(
         gram_min=_plain(low),
         gram_max=_plain(high),
         condition=_plain(condition),
-        uniform_factor=_plain(_uniform(points, fit)),
+        uniform_factor=_plain(_uniform(points, fit, low)),
         expected_factor=expected_factor,
     )
 
 
-def _uniform(points: DesignPoints, fit: LinearFit) -> np.ndarray:
+def _uniform(points: DesignPoints, fit: LinearFit, low: np.ndarray) -> np.ndarray:
     """Error in mean square over the smallest uniform error, at most."""
-    moved = np.linalg.norm(fit.operator, axis=-2).sum(axis=-1)
+    columns = np.einsum("...mn,...mn->...n", fit.operator, fit.operator)
+    moved = np.sqrt(columns).sum(axis=-1)
     by_column = np.where(fit.reproduces, 1 + moved, np.inf)
     if fit.residual_sq is None:
         return by_column
-    by_spectrum = uniform_factor(
-        points.weights.mean(axis=-1), points.gram_eigenvalues[..., 0]
-    )
-    return np.minimum(by_column, by_spectrum)
+    by_spectrum = uniform_factor(points.weights.mean(axis=-1), low)
+    return np.where(fit.reproduces, np.minimum(by_column, by_spectrum), np.inf)
 
 
 def _plain(values: Any) -> Any:

@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 Weight = Literal["christoffel", "one"] | float
+_NO_NUMBERS = {"M": "dates", "m": "durations", "U": "text", "S": "text"}
 _SHARES: dict[object, float] = {"christoffel": 1.0, "one": 0.0}
 
 
@@ -114,6 +115,11 @@ def responses(y: Any, shape: tuple[int, ...]) -> np.ndarray:
         )
     if values.ndim == len(shape):
         values = values[..., None]
+    if values.shape[-1] == 0:
+        raise DataError(
+            f"y should hold at least one value for each point; its shape "
+            f"{values.shape} has none. Leave out the last axis for single numbers."
+        )
     broken = ~np.isfinite(values).all(axis=-1)
     if broken.any():
         places = [
@@ -173,7 +179,21 @@ def numbers(name: str, given: Any) -> np.ndarray:
             f"{name} should be real numbers, but is complex. Fit the real and the "
             "imaginary part as two values."
         )
+    masked = (
+        int(np.ma.count_masked(given)) if isinstance(given, np.ma.MaskedArray) else 0
+    )
+    if masked:
+        raise DataError(
+            f"{name} should have a number everywhere; {masked} of {given.size} are "
+            "masked. Fill or remove them first: what a mask hides is not used."
+        )
     try:
-        return np.array(given, dtype=float)
+        kind = np.asarray(given).dtype.kind
+        if kind not in _NO_NUMBERS:
+            return np.array(given, dtype=float)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} should be numbers: {error}.") from error
+    raise DataError(
+        f"{name} should be numbers, but holds {_NO_NUMBERS[kind]}. Convert it first, "
+        "dates and durations to a unit of your choice."
+    )

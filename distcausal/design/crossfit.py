@@ -6,19 +6,30 @@ coefficients of ``Pg`` as its mean, whatever the points have to do with each oth
 quasi-projection is ``b(f)`` itself. It carries the size of ``f`` in its error; applied
 to what a fit left over it carries only the size of that. Cross-fitting fits one half of
 the independent blocks and corrects on the other, ``c = c_A + b_B(f - f_A)``: given A
-its mean is the coefficients of Pf, so it is unbiased, and its error given A is that of
-b_B, at most ``m / n_B`` times ``|f - f_A|²`` under optimal weights. The halves change
-roles and are averaged.
+its mean is the coefficients of Pf, whatever A is, and its error given A is that of b_B,
+at most ``m / n_B`` times ``|f - f_A|²`` under optimal weights. The halves change roles
+and are averaged.
+
+The mean over A as well. It is that of Pf as soon as it exists, and it does where c_A
+has a mean. On finitely many points it always has one. So it has where A holds a
+projection process: least squares on one is within ``m |f - Pf|²`` of Pf in mean square,
+and fits to several are weighted by matrices whose size is bounded in the mean, as those
+of ``G^-1`` and of G are. Independent points of a domain may come near to points that do
+not determine the functions, so near that c_A has no mean: m points do so for
+polynomials, any number of points for splines, where a single point may meet the end of
+a support. For them only the first claim is made, and no fewer than m + 2 are accepted
+in a half.
 
 Errors. Given A, the estimate is an average over the points of B, and the spread of its
-terms measures its variance; the two halves are uncorrelated up to order ``n⁻²``. Blocks
-count as the independent terms where there are enough of them. Otherwise points do: in
-a projection process, the mean M of single terms and that of products of two different
-terms differ by ``(M M' - Q) / (m - 1)``, where Q is m times a double integral against
-``K² / (k k)``. That kernel is positive semidefinite and maps ``k`` to one, so by the
-inequality of Cauchy and Schwarz Q is at least ``M M'``: terms of different points
-correlate negatively, mixing in independent points keeps that, and the spread of points
-overstates the error.
+terms measures its variance; the two halves are uncorrelated up to order ``n⁻²``, and
+each contributes its terms less one to the degrees of freedom. Blocks count as the
+independent terms where there are enough of them. Otherwise points do: in a projection
+process, the mean M of single terms and that of products of two different terms differ
+by ``(M M' - Q) / (m - 1)``, where Q is m times a double integral against ``K² / (k
+k)``. That kernel is positive semidefinite and maps ``k`` to one, so by the inequality
+of Cauchy and Schwarz Q is at least ``M M'``: terms of different points correlate
+negatively, mixing in independent points keeps that, and the spread of points overstates
+the error.
 
 Density. Independent points and processes with optimal weights have ``d = 1/w``. A point
 of volume sampling with n points belongs to its projection process with probability
@@ -48,7 +59,11 @@ __all__ = ["cross_fitted_wls", "quasi_projection", "replicated_wls"]
 # With fewer blocks their spread says too little about the error: with eight, 95 %
 # intervals by the normal law cover 91 %.
 _FEWEST_BLOCKS = 8
+# Of m independent points on a domain even polynomials have fits without a mean, of
+# m + 1 without a variance.
+_MORE_ON_DOMAINS = 2
 _KNOWN_DENSITY = ("volume", "repeated volume", "subset")
+_POOLED = {"repeated": "projection", "repeated volume": "volume"}
 
 
 def quasi_projection(
@@ -98,7 +113,8 @@ def quasi_projection(
     found = observed(y, points, levels)
     density = _inverse_density(points)
     full = keeps_covariance(points, found)
-    average, parts = _average(points, density, found.values, full)
+    parts = "blocks" if points.blocks >= _FEWEST_BLOCKS else "points"
+    average = _average(points, density, found.values, full, parts)
     rows = points.values * density[..., None] / points.n_points
     fit = LinearFit(
         coef=average.mean,
@@ -106,6 +122,7 @@ def quasi_projection(
         variance=average.variance,
         covariance=average.covariance,
         reproduces=False,
+        df=_count(points, parts) - 1,
     )
     known = _knows_density(points)
     return assembled(
@@ -124,15 +141,21 @@ def cross_fitted_wls(
 ) -> WLSResult:
     """Fit half of the points, correct the fit on the other half, and the reverse.
 
-    Exactly unbiased for the coefficients of the best approximation, and as stable as
-    least squares on half of the points: what to use where a pooled design is wanted for
-    its stability and unbiasedness matters too. Functions of the space are reproduced.
+    Unbiased for the coefficients of the best approximation, and as stable as least
+    squares on half of the points: what to use where a pooled design is wanted for its
+    stability and unbiasedness matters too. Functions of the space are reproduced.
+
+    Exactly: whatever the points of one half, the mean over the other is that of the
+    best approximation. The mean over both is so too for pooled projection processes and
+    volume sampling, and for every design on finitely many points. For independent
+    points of a domain it may not exist, as their fits can be arbitrarily far off, and
+    ``guarantees.unbiased`` is False.
 
     Parameters
     ----------
     points
-        Independent points, at least 2m of them, or a pooled design with two or more
-        draws, such as `RepeatedDPP`.
+        A pooled design with two or more draws, such as `RepeatedDPP`; or independent
+        points, at least 2m of them on a finite space and 2m + 4 on a domain.
     y, levels
         As in `wls`.
 
@@ -168,11 +191,12 @@ def cross_fitted_wls(
     found = observed(y, points, levels)
     cut = _cut(points)
     full = keeps_covariance(points, found)
+    parts = "blocks" if points.blocks // 2 >= _FEWEST_BLOCKS else "points"
     halves = (_part(points, 0, cut), _part(points, cut, points.n_points))
     density = (_inverse_density(halves[0]), _inverse_density(halves[1]))
     values = (found.values[..., :cut, :], found.values[..., cut:, :])
-    one, parts = _corrected(halves, density[1], values, full)
-    two, _ = _corrected(halves[::-1], density[0], values[::-1], full)
+    one = _corrected(halves, density[1], values, full, parts)
+    two = _corrected(halves[::-1], density[0], values[::-1], full, parts)
     fit = LinearFit(
         coef=(one.coef + two.coef) / 2,
         # Back to the order of the points: the second fit has its halves reversed.
@@ -180,13 +204,14 @@ def cross_fitted_wls(
         variance=_quarter(one.variance, two.variance),
         covariance=_quarter(one.covariance, two.covariance),
         reproduces=np.logical_and(one.reproduces, two.reproduces),
+        df=_count(points, parts) - 2,
     )
     return assembled(
         points,
         found,
         fit,
         method="cross-fitted",
-        guarantees=Guarantees(unbiased=True),
+        guarantees=Guarantees(unbiased=_has_mean(points)),
         expected_factor=_cross_fitted_factor(points, cut),
         settings={"errors": parts},
     )
@@ -199,7 +224,8 @@ def replicated_wls(
 
     Least squares is unbiased in each draw of a projection process or of volume
     sampling, so the average of the fits is too, and their spread is its standard error:
-    ``fit.averaged()`` and the summary give both.
+    ``fit.averaged()``, ``fit.averaged_conf_int()`` and the summary give them, with
+    quantiles of Student's law, one degree of freedom fewer than blocks.
 
     Parameters
     ----------
@@ -216,8 +242,8 @@ def replicated_wls(
     Raises
     ------
     DesignError
-        If there are fewer than two blocks, blocks are too small to fit, or ``points``
-        already has an axis of draws.
+        If ``points`` are not two or more pooled draws of a projection process or of
+        volume sampling, or already have an axis of draws.
 
     Examples
     --------
@@ -231,11 +257,12 @@ def replicated_wls(
     """
     found = observed(y, points, levels)
     each = points.n_points // points.blocks
-    if points.draws is not None or points.blocks < 2 or each < points.size:
+    if points.draws is not None or points.blocks < 2 or points.law not in _POOLED:
         raise DesignError(
-            f"points should be one draw of two or more independent blocks of at least "
-            f"{points.size} points; got {points!r} with {points.blocks} blocks of "
-            f"{each}. Use RepeatedDPP or RepeatedVolume, and sample()."
+            f"points should be one draw of two or more independent blocks, each of "
+            f"which has an unbiased fit of its own; got {points!r} with "
+            f"{points.blocks} blocks of {each} for {points.size} functions. Use "
+            "RepeatedDPP or RepeatedVolume, and sample()."
         )
     values = found.values.reshape(points.blocks, each, -1)
     return wls(
@@ -248,7 +275,7 @@ def replicated_wls(
 
 def _blocks_as_draws(points: DesignPoints) -> DesignPoints:
     """Blocks of a pooled design as draws of the law that was pooled."""
-    law = "projection" if points.law == "repeated" else "volume"
+    law = _POOLED[points.law]
     share = 1.0 if points.guarantees.marginal else 0.0
 
     parts = {}
@@ -270,13 +297,14 @@ def _cut(points: DesignPoints) -> int:
     """Points in the first half, a whole number of blocks."""
     each = points.n_points // points.blocks
     cut = points.blocks // 2 * each
-    if cut < points.size:
+    least = points.size + (0 if _has_mean(points) else _MORE_ON_DOMAINS)
+    if cut < least:
         raise DesignError(
-            f"cross-fitting needs two independent halves of at least {points.size} "
-            f"points each; the {points.n_points} points ({points.law}) are "
+            f"cross-fitting needs two independent halves of at least {least} points "
+            f"each here; the {points.n_points} points ({points.law}) are "
             f"{points.blocks} independent blocks of {each}. Use RepeatedDPP or "
             "RepeatedVolume with two repeats or more, or IID with at least "
-            f"{2 * points.size} points."
+            f"{2 * least} points."
         )
     if not _knows_density(points):
         raise DesignError(
@@ -285,6 +313,11 @@ def _cut(points: DesignPoints) -> int:
             "at them. Use the design before the selection, or wls."
         )
     return cut
+
+
+def _has_mean(points: DesignPoints) -> bool:
+    """Whether a fit to one half has a mean, whatever the space and the function."""
+    return points.law != "iid" or points.index is not None
 
 
 def _knows_density(points: DesignPoints) -> bool:
@@ -306,15 +339,21 @@ def _inverse_density(points: DesignPoints) -> np.ndarray:
     return each * (rows - size) / (rows * included)
 
 
+def _count(points: DesignPoints, parts: str) -> int:
+    """Number of parts whose spread the errors are found from."""
+    return points.blocks if parts == "blocks" else points.n_points
+
+
 def _average(
-    points: DesignPoints, inverse_density: np.ndarray, values: np.ndarray, full: bool
-) -> tuple[Average, str]:
-    """Average of ``φ g / d`` over points, and what its error was found from."""
-    enough = points.blocks >= _FEWEST_BLOCKS
+    points: DesignPoints,
+    inverse_density: np.ndarray,
+    values: np.ndarray,
+    full: bool,
+    parts: str,
+) -> Average:
+    """Average of ``φ g / d`` over points, with its error from the spread of parts."""
     rows = points.values * inverse_density[..., None]
-    parts = points.blocks if enough else points.n_points
-    found = average_products(rows, values, parts, full=full)
-    return found, "blocks" if enough else "points"
+    return average_products(rows, values, _count(points, parts), full=full)
 
 
 def _corrected(
@@ -322,24 +361,25 @@ def _corrected(
     density: np.ndarray,
     values: tuple[np.ndarray, np.ndarray],
     full: bool,
-) -> tuple[LinearFit, str]:
+    parts: str,
+) -> LinearFit:
     """Fit the first half, correct on the second; the operator takes them in turn."""
     fitted, held = halves
     rows = solved(fitted, values[0])
     warn_if_unstable(fitted, rows, stacklevel=5)
     rest = values[1] - held.values @ rows.coef
-    average, parts = _average(held, density, rest, full)
+    average = _average(held, density, rest, full, parts)
     spread = rows.spread * np.sqrt(fitted.weights)[..., None, :]
     own = np.swapaxes(held.values * density[..., None], -1, -2) / held.n_points
-    before = spread - own @ (held.values @ spread)
-    found = LinearFit(
+    # In this order no matrix has a row and a column for every point.
+    before = spread - (own @ held.values) @ spread
+    return LinearFit(
         coef=rows.coef + average.mean,
         operator=np.concatenate([before, own], axis=-1),
         variance=average.variance,
         covariance=average.covariance,
         reproduces=rows.rank == fitted.size,
     )
-    return found, parts
 
 
 def _quarter(one: np.ndarray | None, two: np.ndarray | None) -> np.ndarray | None:
@@ -366,7 +406,7 @@ def _cross_fitted_factor(points: DesignPoints, cut: int) -> float | None:
     The estimate given A misses by at most ``m / n_B |f - f_A|²``, and when A is a
     single projection process or volume sampling that is at most m + 1 times the best.
     """
-    single = points.blocks == 2 and points.law in ("repeated", "repeated volume")
+    single = points.blocks == 2 and points.law in _POOLED
     if not (single and points.guarantees.marginal):
         return None
     return 1 + points.size * (points.size + 1) / cut

@@ -4,6 +4,19 @@ The one estimator every design here is made for: minimise ``Σ w_i |f(x_i) - v(x
 over the space. It is linear in the values, so numbers, vectors and whole quantile
 curves are fitted alike, and a thousand draws of a design are one call. Solved by QR of
 the design scaled by the roots of the weights; the Gram matrix is never inverted.
+
+Errors are about the best approximation: what a function leaves over beyond the space
+acts as noise at the points, and the sandwich sees it together with noise of the values.
+They refer to Student's law with n - m degrees of freedom.
+
+Rows drawn without replacement estimate the fit to all N rows, and when all are drawn
+they are that fit. Let the values have errors of equal variance s². Given the rows drawn
+the coefficients then differ from those of all rows with covariance
+``s² ((A'A)^-1 - (X'X)^-1)``, A being the rows drawn. By the identity
+``E (A'A)^-1 = (N - m + 1) / (k - m + 1) (X'X)^-1`` the mean of that is
+``(N - k) / (N - m + 1)`` times the mean of ``s² (A'A)^-1``, which is what a sandwich
+estimates; so it is multiplied by that number. For rows of which some m are dependent,
+the identity is an upper bound, and the errors err on the large side.
 """
 
 from __future__ import annotations
@@ -58,6 +71,8 @@ def wls(
         quantiles at these levels.
     leverage
         ``"hc0"`` to ``"hc3"``: how residuals are enlarged in the standard errors.
+        Those are about the best approximation ``Pf``; after `SubsetVolumeSampling`
+        about the fit to all rows, with the values that the rows have.
 
     Returns
     -------
@@ -78,8 +93,9 @@ def wls(
     InferenceWarning
         If points do not determine the functions, which has probability zero under a
         projection process or volume sampling but not under independent points; the fit
-        is then the one with the shortest coefficients. Also if they determine them so
-        badly that half of all digits are lost.
+        is then the one with the shortest coefficients, without standard errors of those
+        that are not determined. Also if they determine them so badly that half of all
+        digits are lost.
 
     References
     ----------
@@ -128,22 +144,37 @@ def _as_linear(
 ) -> LinearFit:
     spare = points.n_points > points.size
     full = spare and keeps_covariance(points, y)
-    root = np.sqrt(points.weights)
+    root, left = np.sqrt(points.weights), _left_to_chance(points)
     return LinearFit(
         coef=rows.coef,
         operator=rows.spread * root[..., None, :],
-        variance=robust_variance(rows, leverage) if spare else None,
-        covariance=robust_covariance(rows, leverage) if full else None,
+        variance=left * robust_variance(rows, leverage) if spare else None,
+        covariance=left * robust_covariance(rows, leverage) if full else None,
+        df=points.n_points - points.size if spare else None,
         loo_residual=leave_one_out(rows) / root[..., None],
         residual_sq=np.sum(rows.residual**2, axis=-2),
         reproduces=rows.rank == points.size,
+        spectrum=_spectrum(points, rows),
     )
+
+
+def _left_to_chance(points: DesignPoints) -> float:
+    """Share of the variance that remains when rows are drawn without replacement."""
+    if points.guarantees.error_sq != "subset":
+        return 1.0
+    rows = points.settings["population"]
+    return (rows - points.n_points) / (rows - points.size + 1)
+
+
+def _spectrum(points: DesignPoints, rows: RowFit) -> np.ndarray:
+    """Eigenvalues of G, ascending, from what the fit computed anyway."""
+    return rows.singular[..., ::-1] ** 2 / points.n_points
 
 
 def warn_if_unstable(points: DesignPoints, rows: RowFit, stacklevel: int) -> None:
     """Say where functions or digits are lost; drawing again would bias the fit."""
     lost = rows.rank < points.size
-    spectrum = points.gram_eigenvalues
+    spectrum = _spectrum(points, rows)
     bad = spectrum[..., -1] > _ILL_CONDITIONED * np.maximum(spectrum[..., 0], 0)
     if not (lost | bad).any():
         return

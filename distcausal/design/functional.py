@@ -10,14 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
+from warnings import warn
 
 import numpy as np
 
 from distcausal._base.fit import Result
 from distcausal._base.table import Table, decimals, numbers
 from distcausal.design.basis import Basis
-from distcausal.errors import DataError, DesignError
+from distcausal.design.check import numbers as real_numbers
+from distcausal.design.intervals import (
+    Axis,
+    averaged,
+    averaged_df,
+    estimate_frame,
+    interval,
+    responses,
+)
+from distcausal.errors import DataError, DesignError, InferenceWarning
 from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
@@ -31,6 +42,7 @@ Evaluator = Callable[[Any], np.ndarray]
 
 _NONLINEAR = 1e-8
 _MOST_ROWS = 25
+_MOST_NUMBERS = 2**22  # held at once while errors of many functionals are found
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -45,12 +57,19 @@ class FunctionalEstimate(Result):
         A number, or an array: draws first, then one entry per functional where several
         were asked for, responses last.
     std_error
-        Robust standard errors, in the shape of ``estimate``; NaN where the points do
-        not tell, or where covariances of very many draws were not kept.
+        Standard errors about the value at the best approximation, in the shape of
+        ``estimate``; NaN where the points do not tell, or where covariances of very
+        many draws were not kept.
+    df
+        Degrees of freedom of ``std_error`` in Student's law, as in `WLSResult`.
     confidence
         Coverage of the intervals shown.
     draws
         Number of designs fitted; None for a single one.
+    responses
+        Number of values per point; None for a single one.
+    levels
+        Quantile levels of the values; None where they are no curves.
     settings
         Settings of the fit it was computed from.
     """
@@ -60,8 +79,11 @@ class FunctionalEstimate(Result):
     name: str
     estimate: float | np.ndarray
     std_error: float | np.ndarray
+    df: int | None
     confidence: float
     draws: int | None
+    responses: int | None
+    levels: np.ndarray | None
     settings: dict[str, Any]
 
     def __repr__(self) -> str:
@@ -86,46 +108,60 @@ class FunctionalEstimate(Result):
         DesignError
             If ``confidence`` is not in (0, 1).
         """
-        reach = _reach(self.confidence if confidence is None else confidence)
-        width = reach * self.std_error
-        return self.estimate - width, self.estimate + width
+        level = self.confidence if confidence is None else confidence
+        return interval(self.estimate, self.std_error, self.df, level)
 
     def averaged(self) -> tuple[Any, Any]:
         """Average over the draws and its standard error, from their spread.
 
         For a single fit, its own estimate and standard error.
         """
-        if self.draws is None:
-            return self.estimate, self.std_error
-        found = np.asarray(self.estimate)
-        if self.draws == 1:
-            return found[0], np.full(found.shape[1:], np.nan)
-        spread = found.std(axis=0, ddof=1) / np.sqrt(self.draws)
-        return found.mean(axis=0), spread
+        return averaged(self.estimate, self.std_error, self.draws)
+
+    def averaged_conf_int(self, confidence: float | None = None) -> tuple[Any, Any]:
+        """Ends of intervals around the average of the draws.
+
+        With quantiles of Student's law, one degree of freedom fewer than draws; for a
+        single fit as `conf_int`.
+
+        Parameters
+        ----------
+        confidence
+            Coverage; that of the estimate if left out.
+
+        Raises
+        ------
+        DesignError
+            If ``confidence`` is not in (0, 1).
+        """
+        level = self.confidence if confidence is None else confidence
+        df = averaged_df(self.df, self.draws)
+        return interval(*self.averaged(), df, level)
 
     def tidy(self, confidence: float | None = None) -> pd.DataFrame:
         """Return one row per number.
 
-        Columns: term, estimate, std_error, statistic, p_value, conf_low, conf_high.
+        Columns: term, estimate, std_error, statistic, p_value, conf_low, conf_high;
+        after the term, where there are several, draw, functional and response, counted
+        from 0; for quantile curves level in place of response.
         """
-        import pandas as pd
-        from scipy.special import erfc
-
-        estimate, error = np.ravel(self.estimate), np.ravel(self.std_error)
-        low, high = self.conf_int(confidence)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            z = estimate / error
-        return pd.DataFrame(
-            {
-                "term": self.name,
-                "estimate": estimate,
-                "std_error": error,
-                "statistic": z,
-                "p_value": erfc(np.abs(z) / np.sqrt(2.0)),
-                "conf_low": np.ravel(low),
-                "conf_high": np.ravel(high),
-            }
+        level = self.confidence if confidence is None else confidence
+        draws = [] if self.draws is None else [("draw", np.arange(self.draws))]
+        return estimate_frame(
+            [*draws, *self._axes()],
+            self.estimate,
+            self.std_error,
+            self.df,
+            level,
+            term=self.name,
         )
+
+    def _axes(self) -> list[Axis]:
+        """What the axes of an average are."""
+        last = responses(self.responses, self.levels)
+        shape = np.shape(self.estimate)[self.draws is not None :]
+        several = len(shape) > len(last)
+        return [*([("functional", np.arange(shape[0]))] if several else []), *last]
 
     def glance(self) -> pd.DataFrame:
         """Return one row: what was estimated, how often, and the confidence."""
@@ -138,28 +174,35 @@ class FunctionalEstimate(Result):
     def summary(self) -> Table:
         """Return the printable table; for many draws, of their average."""
         mean, error = (np.ravel(field) for field in self.averaged())
-        width = _reach(self.confidence) * error
+        low, high = (np.ravel(end) for end in self.averaged_conf_int())
         known = error[np.isfinite(error) & (error > 0)]
         places = decimals(float(np.median(known if known.size else np.abs(mean))))
-        columns = (
-            [str(place) for place in range(len(mean))],
-            *(
-                numbers(field, places)
-                for field in (mean, error, mean - width, mean + width)
-            ),
-        )
+        names, labels = self._labels()
+        columns = (labels, *(numbers(one, places) for one in (mean, error, low, high)))
         rows = tuple(zip(*columns, strict=True))
-        notes = [f"The intervals have confidence {self.confidence:g}."]
+        df = averaged_df(self.df, self.draws)
+        notes = [
+            f"The intervals have confidence {self.confidence:g}, by Student's law with "
+            f"{df} degrees of freedom; they are about the best approximation."
+        ]
         if self.draws is not None:
             notes.append(f"Averages of {self.draws} draws, errors from their spread.")
         if len(rows) > _MOST_ROWS:
             notes.append(f"The first {_MOST_ROWS} of {len(rows)} are shown.")
         return Table(
             title=f"Linear Functional: {self.name}",
-            columns=("number", "estimate", "std err", "low", "high"),
+            columns=(names, "estimate", "std err", "low", "high"),
             rows=rows[:_MOST_ROWS],
             notes=tuple(notes),
         )
+
+    def _labels(self) -> tuple[str, tuple[str, ...]]:
+        """Heading and labels of the rows of the summary."""
+        axes = self._axes()
+        if not axes:
+            return "term", (self.name,)
+        found = product(*([f"{label:g}" for label in labels] for _, labels in axes))
+        return ", ".join(name for name, _ in axes), tuple(map(", ".join, found))
 
 
 def estimated(
@@ -183,8 +226,11 @@ def estimated(
         name=label,
         estimate=_plain(estimate.reshape(shape)),
         std_error=_plain(error.reshape(shape)),
+        df=fit.df,
         confidence=level,
         draws=fit.draws,
+        responses=fit.responses,
+        levels=fit.levels,
         settings=fit.settings,
     )
 
@@ -244,12 +290,7 @@ def _applied(functional: Callable[[Evaluator], Any], basis: Basis, name: str) ->
 
 def _coefficients(functional: object, size: int) -> np.ndarray:
     """Coefficients of a functional on the orthonormal functions."""
-    try:
-        weights = np.array(functional, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"a functional should be numbers or a callable: {error}."
-        ) from error
+    weights = real_numbers("a functional that is no callable", functional)
     if weights.shape[-1:] != (size,) or weights.ndim > 2:
         raise DataError(
             f"a functional should have {size} coefficients, one for each orthonormal "
@@ -264,23 +305,31 @@ def _coefficients(functional: object, size: int) -> np.ndarray:
 def _std_error(fit: WLSResult, weights: np.ndarray, estimate: np.ndarray) -> np.ndarray:
     """Errors in the shape ``(draw, ..., response)`` of the estimate."""
     if fit.covariance is None:
+        if fit.std_error is not None:
+            warn(
+                f"covariances of {fit.draws or 1} fits of {fit.responses or 1} values "
+                f"per point to {fit.size} functions would fill the memory and were not "
+                "kept: functionals have no standard errors. Fit fewer draws or values "
+                "at a time.",
+                InferenceWarning,
+                stacklevel=4,
+            )
         return np.full(estimate.shape, np.nan)
     size, count = fit.size, estimate.shape[-1]
-    covariance = fit.covariance.reshape(-1, count, size, size)
+    covariance = fit.covariance.reshape(-1, size, size)
     rows = weights.reshape(-1, size)
-    used = rows != 0
     # A coefficient without a known error does no harm where it is not used.
-    found = np.empty((len(covariance), len(rows), count))
-    for place, (row, kept) in enumerate(zip(rows, used, strict=True)):
-        part = covariance[..., kept, :][..., kept]
-        found[:, place] = np.einsum("i,dqij,j->dq", row[kept], part, row[kept])
-    return np.sqrt(np.maximum(found, 0)).reshape(estimate.shape)
-
-
-def _reach(confidence: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf((1.0 + check_confidence(confidence)) / 2.0)
+    unknown = np.isnan(np.diagonal(covariance, axis1=1, axis2=2))
+    if unknown.any():
+        covariance = np.where(np.isnan(covariance), 0.0, covariance)
+    found = np.empty((len(covariance), len(rows)))
+    step = max(_MOST_NUMBERS // rows.size, 1)
+    for start in range(0, len(covariance), step):
+        part = slice(start, start + step)
+        found[part] = np.sum((rows @ covariance[part]) * rows, axis=-1)
+    found[unknown.astype(float) @ (rows != 0).T > 0] = np.nan
+    error = np.sqrt(np.maximum(found, 0)).reshape(-1, count, len(rows))
+    return np.swapaxes(error, 1, 2).reshape(estimate.shape)
 
 
 def _plain(values: np.ndarray) -> float | np.ndarray:

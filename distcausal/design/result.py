@@ -14,9 +14,9 @@ import numpy as np
 
 from distcausal._base.fit import Record, Result
 from distcausal.design.basis import Basis
+from distcausal.design.intervals import averaged, averaged_df, interval
 from distcausal.design.laws import Guarantees
 from distcausal.errors import DesignError
-from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +51,8 @@ class Certificate(Record):
         back, as from a quasi-projection.
     expected_factor
         Bound ``m + 1`` of the expected squared error over the squared error of the best
-        approximation, by the law of the design; None where no bound holds without a
-        condition on the points.
+        approximation, by the law of the design; noise of the values counts in both.
+        None where no bound holds without a condition on the points.
     """
 
     gram_min: Number
@@ -77,17 +77,25 @@ class WLSResult(Result):
         Coefficients of the features given to the space, shape ``(m,)``; those of the
         orthonormal polynomials themselves on a `PolynomialSpace`.
     std_error
-        Robust standard errors of ``coef``, shape ``(m,)``; None without more points
-        than functions. NaN where a coefficient rests on a point whose value is fitted
-        exactly, whatever it is.
+        Standard errors of ``coef``, about the coefficients of the best approximation
+        under the measure of the space, shape ``(m,)``; None without more points than
+        functions. NaN where a coefficient rests on a point whose value is fitted
+        exactly, whatever it is, or is not determined by the points. Robust, and of
+        values that rows have once and for all after `SubsetVolumeSampling`: there they
+        are zero when all rows are drawn.
     covariance
-        Robust covariance of ``coef``, shape ``(m, m)``, of which ``std_error`` is the
-        root of the diagonal; ``(q, m, m)`` for q values per point. None without
-        standard errors, and for so many draws that it would fill the memory.
+        Covariance of ``coef``, shape ``(m, m)``, of which ``std_error`` is the root of
+        the diagonal; ``(q, m, m)`` for q values per point. None without standard
+        errors, and for so many draws that it would fill the memory.
+    df
+        Degrees of freedom of ``std_error`` in Student's law, for intervals and
+        p-values: ``n - m`` for least squares, from residuals; where errors come from
+        the spread of blocks or points, their number less one, for cross-fitting less
+        two. None without standard errors.
     residual_error_sq
-        Unbiased estimate of the squared error of the best approximation; a number.
-        None where the law of the design offers none: it takes volume sampling with
-        more points than functions.
+        Unbiased estimate of the squared error of the best approximation, to which noise
+        of the values adds the mean of its variance; a number. None where the law of the
+        design offers none: it takes volume sampling with more points than functions.
     best_error
         Estimated error of the best approximation in mean square, a number: the root of
         ``residual_error_sq``, summed over values, for curves by the mass of their
@@ -146,6 +154,7 @@ class WLSResult(Result):
     coef_features: np.ndarray
     std_error: np.ndarray | None
     covariance: np.ndarray | None
+    df: int | None
     residual_error_sq: Number | None
     best_error: Number | None
     leverage: np.ndarray
@@ -367,8 +376,8 @@ class WLSResult(Result):
         """Estimate the integral of the function under the measure of the space.
 
         The integral of the fit: a sum of the values with ``quadrature_weights``, exact
-        for functions of the space and unbiased for every function where the
-        coefficients are.
+        for functions of the space where the fit gives them back, and unbiased for every
+        function where the coefficients are.
 
         Raises
         ------
@@ -384,18 +393,16 @@ class WLSResult(Result):
         return self.functional(self.constant, confidence, name="integral")
 
     def conf_int(self, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Return ends of normal intervals for the coefficients, in their shape.
+        """Return ends of intervals for the coefficients, in their shape.
+
+        Quantiles of Student's law with ``df`` degrees of freedom times standard errors.
 
         Raises
         ------
         DesignError
             If ``confidence`` is not in (0, 1).
         """
-        from statistics import NormalDist
-
-        reach = NormalDist().inv_cdf((1.0 + check_confidence(confidence)) / 2.0)
-        width = np.nan if self.std_error is None else reach * self.std_error
-        return self.coef - width, self.coef + width
+        return interval(self.coef, self._errors(), self.df, confidence)
 
     def averaged(self) -> tuple[np.ndarray, np.ndarray]:
         """Average of the draws' coefficients and its standard error.
@@ -403,13 +410,29 @@ class WLSResult(Result):
         The error comes from the spread of the draws and so includes that of the design;
         for a single fit, its own coefficients and standard errors.
         """
-        if self.draws is None:
-            missing = np.full(self.coef.shape, np.nan)
-            return self.coef, missing if self.std_error is None else self.std_error
-        if self.draws == 1:
-            return self.coef[0], np.full(self.coef.shape[1:], np.nan)
-        spread = self.coef.std(axis=0, ddof=1)
-        return self.coef.mean(axis=0), spread / np.sqrt(self.draws)
+        return averaged(self.coef, self._errors(), self.draws)
+
+    def averaged_conf_int(
+        self, confidence: float = 0.95
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return ends of intervals around the average of the draws.
+
+        Quantiles of Student's law with one degree of freedom fewer than draws: the
+        standard error of an average of a few draws is itself a rough guess. For a
+        single fit as `conf_int`.
+
+        Raises
+        ------
+        DesignError
+            If ``confidence`` is not in (0, 1).
+        """
+        df = averaged_df(self.df, self.draws)
+        return interval(*self.averaged(), df, confidence)
+
+    def _errors(self) -> np.ndarray:
+        """Standard errors, NaN where there are none."""
+        missing = self.std_error is None
+        return np.full(self.coef.shape, np.nan) if missing else self.std_error  # type: ignore[return-value]
 
     def summary(self) -> Table:
         """Return the printable table; for many draws, of their average."""
@@ -421,14 +444,20 @@ class WLSResult(Result):
         """Return one row per coefficient.
 
         Columns: term, estimate, std_error, statistic, p_value, conf_low, conf_high;
-        after the term draw and response, counted from 0, where there are any.
+        after the term draw and response, counted from 0, where there are any; for
+        quantile curves level in place of response.
         """
         from distcausal.design._report import fit_frame
 
         return fit_frame(self, confidence)
 
     def glance(self) -> pd.DataFrame:
-        """Return one row about the fit; for many draws, medians over them."""
+        """Return one row about the fit.
+
+        For many draws medians over them, of squared errors means. Squared errors of
+        several values per point are summed, of quantile curves by the mass of their
+        levels, so that ``best_error`` is the root of ``residual_error_sq``.
+        """
         from distcausal.design._report import fit_glance
 
         return fit_glance(self)

@@ -108,6 +108,10 @@ class RowFit(NamedTuple):
         Coefficients as combinations of the responses, shape ``(..., column, row)``.
     rank
         Shape ``(...)``.
+    determined
+        Whether all fits as good agree on a coefficient, shape ``(..., column)``.
+    singular
+        Singular values of the design, descending, shape ``(..., column)``.
     """
 
     coef: np.ndarray
@@ -115,6 +119,8 @@ class RowFit(NamedTuple):
     leverage: np.ndarray
     spread: np.ndarray
     rank: np.ndarray
+    determined: np.ndarray
+    singular: np.ndarray
 
 
 def solve_rows(design: np.ndarray, response: np.ndarray) -> RowFit:
@@ -133,7 +139,10 @@ def solve_rows(design: np.ndarray, response: np.ndarray) -> RowFit:
         Where the columns are dependent, the fit with the shortest coefficients.
     """
     orthogonal, upper = np.linalg.qr(design)
+    # Those of the triangle are those of the design, at the cost of a small matrix.
+    lengths = np.linalg.svd(upper, compute_uv=False)
     rank = np.full(design.shape[:-2], design.shape[-1])
+    determined = np.ones((*design.shape[:-2], design.shape[-1]), bool)
     size = np.abs(np.diagonal(upper, axis1=-2, axis2=-1))
     doubtful = size.min(axis=-1) <= _SUSPICIOUS * size.max(axis=-1)
     upper = np.where(doubtful[..., None, None], np.eye(upper.shape[-1]), upper)
@@ -146,6 +155,8 @@ def solve_rows(design: np.ndarray, response: np.ndarray) -> RowFit:
         spread[doubtful] = turned @ np.swapaxes(left, -1, -2)
         orthogonal[doubtful] = left * kept[..., None, :]
         rank[doubtful] = kept.sum(axis=-1)
+        inside = np.sum((right * kept[..., None]) ** 2, axis=-2)
+        determined[doubtful] = inside > 1 - _FULL
     coef = spread @ response
     return RowFit(
         coef=coef,
@@ -153,6 +164,8 @@ def solve_rows(design: np.ndarray, response: np.ndarray) -> RowFit:
         leverage=np.sum(orthogonal**2, axis=-1),
         spread=spread,
         rank=rank,
+        determined=determined,
+        singular=lengths,
     )
 
 
@@ -161,10 +174,11 @@ def robust_variance(fit: RowFit, leverage: str) -> np.ndarray:
 
     ``leverage`` is a key of `LEVERAGES`. A row that is fitted whatever its response
     says nothing about its error: coefficients that use such a row get NaN, except
-    where residuals are not enlarged.
+    where residuals are not enlarged. Coefficients that the rows do not determine get
+    NaN always.
     """
-    residual, factor = _enlarged(fit, leverage)
-    variance = factor * (fit.spread**2 @ residual**2)
+    residual = _enlarged(fit, leverage)
+    variance = fit.spread**2 @ residual**2
     return np.where(_unknown(fit, leverage)[..., None], np.nan, variance)
 
 
@@ -173,9 +187,9 @@ def robust_covariance(fit: RowFit, leverage: str) -> np.ndarray:
 
     As `robust_variance`, which is its diagonal.
     """
-    residual, factor = _enlarged(fit, leverage)
+    residual = _enlarged(fit, leverage)
     scaled = fit.spread[..., None, :, :] * np.swapaxes(residual, -1, -2)[..., None, :]
-    covariance = factor * (scaled @ np.swapaxes(scaled, -1, -2))
+    covariance = scaled @ np.swapaxes(scaled, -1, -2)
     unknown = _unknown(fit, leverage)
     either = unknown[..., :, None] | unknown[..., None, :]
     return np.where(either[..., None, :, :], np.nan, covariance)
@@ -184,32 +198,36 @@ def robust_covariance(fit: RowFit, leverage: str) -> np.ndarray:
 def leave_one_out(fit: RowFit) -> np.ndarray:
     """Residual of every row in the fit to the others, ``(..., row, response)``.
 
-    NaN for a row that the others do not determine.
+    NaN where the others do not determine the fit.
     """
     rest = 1 - fit.leverage
-    full = rest <= _FULL
+    full = (rest <= _FULL) | ~fit.determined.all(axis=-1, keepdims=True)
     without = fit.residual / np.where(full, 1.0, rest)[..., None]
     return np.where(full[..., None], np.nan, without)
 
 
-def _enlarged(fit: RowFit, leverage: str) -> tuple[np.ndarray, float]:
-    """Residuals divided by a power of one minus leverage, and the factor of HC1."""
+def _enlarged(fit: RowFit, leverage: str) -> np.ndarray:
+    """Residuals divided by a power of one minus leverage, with the factor of HC1."""
     power, small_sample = LEVERAGES[leverage]
     rest = 1 - fit.leverage
     scale = np.where(rest <= _FULL, 1.0, rest**power)
-    rows, columns = fit.spread.shape[-1], fit.spread.shape[-2]
-    factor = rows / (rows - columns) if small_sample else 1.0
-    return fit.residual / scale[..., None], factor
+    if small_sample:
+        rows = fit.spread.shape[-1]
+        scale = scale * np.sqrt(1 - fit.rank / rows)[..., None]
+    return fit.residual / scale[..., None]
 
 
 def _unknown(fit: RowFit, leverage: str) -> np.ndarray:
-    """Coefficients that rest on a row fitted whatever it is, ``(..., column)``."""
+    """Coefficients whose error the rows do not tell, ``(..., column)``.
+
+    Those not determined, and those that rest on a row fitted whatever it is.
+    """
     full = 1 - fit.leverage <= _FULL
     if not (LEVERAGES[leverage][0] and full.any()):
-        return np.zeros(fit.spread.shape[:-1], bool)
+        return ~fit.determined
     reach = np.abs(fit.spread)
     used = reach > _FULL * reach.max(axis=-1, keepdims=True)
-    return (used & full[..., None, :]).any(axis=-1)
+    return (used & full[..., None, :]).any(axis=-1) | ~fit.determined
 
 
 def matrix_power(matrix: np.ndarray, power: float, *, least: float = 0.0) -> np.ndarray:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import distcausal as dc
+from distcausal.design import functional
 from tests.design.cases import SHARES, every_tuple, finite_cases, points_at
 
 SPACE = dc.PolynomialSpace(dim=2, index=dc.TotalDegree(2))
@@ -32,7 +33,9 @@ def test_values_are_predictions_with_errors():
     rows = FIT.basis.evaluate(GRID)
     assert_allclose(found.std_error, sandwich(FIT, rows), rtol=1e-9)
     low, high = found.conf_int(0.9)
-    assert_allclose((high - low) / 2, 1.6448536 * found.std_error, rtol=1e-6)
+    # Student's law with 16 - 6 degrees of freedom.
+    assert found.df == FIT.df == 10
+    assert_allclose((high - low) / 2, 1.8124611 * found.std_error, rtol=1e-6)
     curves = CURVES.value(GRID)
     assert_allclose(curves.estimate, CURVES.predict(GRID), rtol=1e-12)
     assert_allclose(curves.std_error, found.std_error[:, None] * [1, 2, 1], rtol=1e-9)
@@ -140,6 +143,15 @@ def test_spaces_without_constants_have_no_integral(index):
         fit.integral()
 
 
+def test_functions_that_are_almost_constant_are_none():
+    """Distances from the space are squared in a norm, and seen in values."""
+    features = np.exp(1e-4 * np.linspace(0, 1, 50))[:, None]
+    points = points_at(dc.IID(dc.FiniteSpace(features), 3), np.array([0, 20, 49]))
+    assert dc.wls(points, np.ones(3)).constant is None
+    exact = points_at(dc.IID(dc.FiniteSpace(np.ones((50, 1))), 1), np.array([3]))
+    assert dc.wls(exact, np.ones(1)).constant is not None
+
+
 def test_a_function_of_norm_one_need_not_be_constant():
     """The best fit to ones has the norm of the constant here, and misses it."""
     feature = np.array([1.2, 0.6, np.sqrt(1.2)])[:, None]
@@ -210,6 +222,50 @@ def test_draws_come_first_and_their_average_has_the_error_of_their_spread():
     assert curves.estimate.shape == (5, 2)
 
 
+@pytest.mark.parametrize("numbers", [1, 50])
+def test_errors_of_many_functionals_are_those_of_each(numbers, monkeypatch):
+    """Also when memory allows a part of them at a time."""
+    monkeypatch.setattr(functional, "_MOST_NUMBERS", numbers)
+    x = np.random.default_rng(2).uniform(-1, 1, (3, 16, 2))
+    y = np.stack([np.exp(x[..., 0]), np.abs(x[..., 1])], axis=-1)
+    fit = dc.wls(points_at(dc.VolumeSampling(SPACE, 16), x), y)
+    found, rows = fit.value(GRID).std_error, SPACE.basis.evaluate(GRID)
+    for draw, place, response in np.ndindex(3, 7, 2):
+        square = rows[place] @ fit.covariance[draw, response] @ rows[place]
+        assert_allclose(found[draw, place, response], np.sqrt(square), rtol=1e-9)
+
+
+def test_rows_of_a_frame_say_what_they_are_about():
+    """Draws, functionals, and levels of curves or numbers of other values."""
+    x = np.random.default_rng(2).uniform(-1, 1, (2, 16, 2))
+    many = points_at(dc.VolumeSampling(SPACE, 16), x)
+    y = np.sort(np.random.default_rng(3).normal(size=(2, 16, 3)), axis=-1)
+    levels = np.array([0.1, 0.5, 0.9])
+    for fit, last, labels in (
+        (dc.wls(many, y, levels=levels), "level", levels),
+        (dc.wls(many, y), "response", [0, 1, 2]),
+    ):
+        found = fit.value(GRID)
+        frame = found.tidy()
+        assert list(frame.columns[:5]) == [
+            "term",
+            "draw",
+            "functional",
+            last,
+            "estimate",
+        ]
+        cell = (frame["draw"] == 1) & (frame["functional"] == 4)
+        rows = frame[cell & (frame[last] == labels[2])]
+        assert rows["estimate"].item() == found.estimate[1, 4, 2]
+        assert rows["std_error"].item() == found.std_error[1, 4, 2]
+        assert set(frame["term"]) == {"value"}
+        assert f"functional, {last}" in str(found)
+        assert fit.tidy().columns[2] == last
+    assert list(FIT.integral().tidy().columns[:2]) == ["term", "estimate"]
+    assert list(CURVES.integral().tidy()["response"]) == [0, 1, 2]
+    assert "level" in dc.wls(many, y, levels=levels).plot_data()
+
+
 def test_a_coefficient_without_an_error_harms_only_what_uses_it():
     space = dc.FiniteSpace(np.kron(np.eye(2), np.ones((4, 1))))
     points = points_at(dc.VolumeSampling(space, 4), np.array([0, 4, 5, 6]))
@@ -227,7 +283,7 @@ def test_a_coefficient_without_an_error_harms_only_what_uses_it():
         (lambda f: f(GRID).max(), dc.DesignError, r"reduce the points: shape \(6,\)"),
         (np.ones(5), dc.DataError, "6 coefficients.*another space"),
         (np.full(6, np.nan), dc.DataError, "finite"),
-        ("slope", dc.DataError, "numbers or a callable"),
+        ("slope", dc.DataError, "no callable should be numbers, but holds text"),
     ],
 )
 def test_a_functional_is_refused(functional, error, words):

@@ -3,7 +3,15 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from distcausal.numerics.leastsq import covariance_root, matrix_power, solve_moments
+from distcausal.numerics.leastsq import (
+    covariance_root,
+    leave_one_out,
+    matrix_power,
+    robust_covariance,
+    robust_variance,
+    solve_moments,
+    solve_rows,
+)
 
 rng = np.random.default_rng(0)
 
@@ -61,3 +69,33 @@ def test_covariance_root_squares_to_the_matrix_whatever_the_units():
     safe = np.where(unit > 0, unit, 1)
     found = (root.T @ root) / np.outer(safe, safe)
     assert_allclose(found, covariance / np.outer(safe, safe), atol=1e-12)
+
+
+def test_only_what_the_rows_determine_has_an_error():
+    """Third column the sum of the others but for a fourth, which stands apart."""
+    one, two = rng.normal(size=(2, 9))
+    apart = rng.normal(size=9)
+    design = np.stack([one, two, one + two, apart], axis=1)
+    full = rng.normal(size=(9, 4))
+    found = solve_rows(np.stack([design, full]), rng.normal(size=(2, 9, 2)))
+    assert found.rank.tolist() == [3, 4]
+    assert found.determined.tolist() == [[False, False, False, True], [True] * 4]
+    lengths = np.linalg.svd(full, compute_uv=False)
+    assert_allclose(found.singular[1], lengths, rtol=1e-12)
+    for leverage in ("hc0", "hc1", "hc3"):
+        missing = np.isnan(robust_variance(found, leverage))
+        assert (missing == ~found.determined[..., None]).all()
+        square = np.diagonal(robust_covariance(found, leverage), axis1=-2, axis2=-1)
+        assert (np.isnan(np.swapaxes(square, -1, -2)) == missing).all()
+    left_out = leave_one_out(found)
+    assert np.isnan(left_out[0]).all()
+    assert not np.isnan(left_out[1]).any()
+
+
+def test_the_factor_of_hc1_counts_what_was_fitted():
+    design, response = rng.normal(size=(9, 3)), rng.normal(size=(9, 1))
+    once = solve_rows(design, response)
+    twice = solve_rows(np.concatenate([design, design[:, :1]], axis=1), response)
+    assert_allclose(
+        robust_variance(twice, "hc1")[1:3], robust_variance(once, "hc1")[1:], rtol=1e-9
+    )

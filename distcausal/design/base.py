@@ -19,7 +19,7 @@ from distcausal._base.shapes import size_class
 from distcausal._base.typing import Array
 from distcausal.design.check import whole_number
 from distcausal.design.laws import Guarantees
-from distcausal.design.points import DesignPoints
+from distcausal.design.points import DesignPoints, gram_spectrum
 from distcausal.design.spaces import Space
 from distcausal.errors import ConvergenceError
 from distcausal.numerics.determinant import Draws
@@ -32,6 +32,7 @@ __all__ = ["Design", "Drawn", "Law"]
 
 # What rounding may leave of a squared length that is zero, per function.
 _ROUNDING = 1e-12
+_NUMBERS = 1 << 24  # values of functions held at once where draws are only compared
 
 
 class Drawn(NamedTuple):
@@ -170,11 +171,21 @@ class Design:
         return type(self).__name__
 
     @staticmethod
-    def _keys(seed: Seed, draws: int) -> Array:
+    def _keys(seed: Seed, draws: int, first: int = 0) -> Array:
+        """Keys of draws, counted from the first."""
         check_seed(seed)
-        lanes = np.zeros(draws, int)
-        root = stream(seed, "design")
-        return branches(root.reshape(1), lanes, np.arange(draws))
+        root = stream(seed, "design").reshape(1)
+        return branches(root, np.zeros(draws, int), first + np.arange(draws))
+
+    def _spectrum(self, items: np.ndarray) -> np.ndarray:
+        """Eigenvalues of the Gram matrix of every draw, ascending."""
+        values = self.space.values(items)
+        return gram_spectrum(values, self._weights(values, items))
+
+    def _at_once(self, draws: int) -> int:
+        """How many draws to hold together: a power of two that memory allows."""
+        most = max(_NUMBERS // (self.n_points * self.space.size), 1)
+        return min(1 << (most.bit_length() - 1), 1 << (draws - 1).bit_length())
 
     def _weights(self, values: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Weights ``w`` of points from the sampling measure ``μ / w``."""

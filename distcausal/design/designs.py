@@ -207,8 +207,11 @@ class ProjectionDPP(Law):
                 f"along its last axis; got {atoms.dtype} of shape {atoms.shape}."
             )
         if isinstance(space, FiniteSpace):
-            return subset_log_prob(space.rows[atoms])
-        return subset_log_prob(space.values(atoms) * np.sqrt(mass[atoms])[..., None])
+            rows = space.rows[atoms]
+        else:
+            rows = space.values(atoms) * np.sqrt(mass[atoms])[..., None]
+        again = (np.diff(np.sort(atoms, axis=-1), axis=-1) == 0).any(axis=-1)
+        return np.where(again, -np.inf, subset_log_prob(rows))
 
     def mode(self) -> DesignPoints:
         """Return m points chosen greedily for a large probability, the same each time.

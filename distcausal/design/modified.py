@@ -25,10 +25,12 @@ from distcausal.design.check import whole_number
 from distcausal.design.laws import INDEPENDENT, Guarantees, volume
 from distcausal.design.sampling import independent
 from distcausal.design.selected import Modified
-from distcausal.errors import DesignError, listing
+from distcausal.errors import ConvergenceError, DesignError, listing
 from distcausal.numerics.thinning import keep_greedily, keep_randomly
 
 __all__ = ["Extended", "Greedy", "Thinned"]
+
+_RESOLVED = 1e-8  # relative error of a row from which its leverage is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,12 +155,16 @@ class Thinned(Modified):
         drawn = self.base._drawn(keys, kept)
         if self.law == "iid":
             return drawn._replace(items=drawn.items[:, : self.n_points])
-        chosen = double(keep_randomly)(
-            self._scaled(drawn.items),
-            stages(keys, f"thinned {self.depth}"),
-            size=self.n_points,
-        )
-        return drawn._replace(items=_taken(drawn.items, chosen))
+        own = stages(keys, f"thinned {self.depth}")
+        rows = self._scaled(drawn.items)
+        left = double(keep_randomly)(rows, own, size=self.n_points)
+        if not left.error.max() <= _RESOLVED:
+            raise ConvergenceError(
+                f"functions at the points differ in length by so many digits that "
+                f"rounding decides which to take out (relative error "
+                f"{left.error.max():.1e}). Use the optimal weights, or fewer functions."
+            )
+        return drawn._replace(items=_taken(drawn.items, left.kept))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ points only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import gcd
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,17 +18,25 @@ from distcausal._base.typing import Array
 from distcausal.design.base import Design, Drawn
 from distcausal.design.check import whole_number
 from distcausal.design.laws import NONE, Guarantees
-from distcausal.design.points import gram_spectrum
 from distcausal.design.spaces import Space
 from distcausal.errors import ConvergenceError, DesignError, check_choice
 from distcausal.numerics.binomial import exact_interval
 from distcausal.numerics.bounds import iid_lower, iid_norm, least_size
 
-__all__ = ["BestOf", "Conditioned", "Event", "Modified", "check_delta", "instability"]
+__all__ = [
+    "BestOf",
+    "Conditioned",
+    "Event",
+    "Modified",
+    "check_delta",
+    "instability",
+    "is_stable",
+]
 
 Event = Literal["lower", "norm"]
+# Eigenvalues of stratified designs are fractions that meet a limit exactly.
+_ROUNDING = 1e-10
 _LEAST_LANES = 16  # designs drawn together when one of them is to be accepted
-_NUMBERS = 1 << 24  # numbers held at once while candidates are compared
 _IID_BOUNDS = {"lower": iid_lower, "norm": iid_norm}
 
 
@@ -40,6 +47,11 @@ def instability(spectrum: np.ndarray, event: Event) -> np.ndarray:
     """
     low = 1 - spectrum[..., 0]
     return low if event == "lower" else np.maximum(low, spectrum[..., -1] - 1)
+
+
+def is_stable(away: np.ndarray, delta: float) -> np.ndarray:
+    """Whether an instability is at most delta, but for rounding."""
+    return away <= delta + _ROUNDING
 
 
 class Modified(Design):
@@ -80,10 +92,6 @@ class Modified(Design):
     def _named(self) -> str:
         return f"{self.base._named()}, {type(self).__name__}"
 
-    def _spectrum(self, items: np.ndarray) -> np.ndarray:
-        values = self.space.values(items)
-        return gram_spectrum(values, self._weights(values, items))
-
     def _scaled(self, items: np.ndarray) -> np.ndarray:
         """Functions at points, each row times the root of its weight."""
         values = self.space.values(items)
@@ -107,7 +115,7 @@ class Conditioned(Modified):
         ``"lower"``: the smallest eigenvalue of ``G`` is at least ``1 - delta``;
         ``"norm"``: all eigenvalues are within ``delta`` of one.
     max_tries
-        Draws allowed for each design wanted, on average; and for the first success.
+        Draws allowed for each design wanted, and for the first stable one of all.
 
     Raises
     ------
@@ -159,34 +167,35 @@ class Conditioned(Modified):
 
     def _drawn(self, keys: Array, kept: int) -> Drawn:
         first, own = self._tried(keys, kept), stages(keys, f"tries {self.depth}")
-        items, tries = first.items.copy(), np.ones(len(keys), int)
+        items, tries = first.items.copy(), first.tries.copy()
         count = _Count(kept, int(first.stable[:kept].sum()), first.nearest)
         pending, rounds = np.flatnonzero(~first.stable[:kept]), 1
         batch = max(len(keys), _LEAST_LANES)
         while pending.size:
-            self._give_up_if_hopeless(count, kept)
+            self._give_up_if_hopeless(count, rounds)
             # Every draw still wanted gets its next tries, as many as fit the batch.
-            each = batch // pending.size
+            each = min(batch // pending.size, self.max_tries - rounds)
             lane = np.resize(np.repeat(pending, each), batch)
             number = rounds + np.arange(batch) % each
             turn = self._tried(branches(own, lane, number), pending.size * each)
             stable = turn.stable[: pending.size * each].reshape(-1, each)
-            place, hit = stable.argmax(axis=1), stable.any(axis=1)
-            source = np.arange(pending.size) * each + place
-            items[pending[hit]] = turn.items[source[hit]]
-            tries[pending[hit]] = rounds + place[hit] + 1
+            spent = turn.tries[: stable.size].reshape(-1, each).cumsum(axis=1)
+            hit, row = stable.any(axis=1), np.arange(len(stable))
+            place = np.where(hit, stable.argmax(axis=1), each - 1)
+            items[pending[hit]] = turn.items[(row * each + place)[hit]]
+            tries[pending] += spent[row, place]
             count = count.plus(stable, turn.nearest)
             rounds, pending = rounds + each, pending[~hit]
         return Drawn(items, tries)
 
     def _tried(self, keys: Array, kept: int) -> _Tried:
         """One try for every key."""
-        items = self.base._drawn(keys, kept).items
-        away = instability(self._spectrum(items), self.event)
-        return _Tried(items, away <= self.delta, float(away[:kept].min()))
+        drawn = self.base._drawn(keys, kept)
+        away = instability(self._spectrum(drawn.items), self.event)
+        return _Tried(*drawn, is_stable(away, self.delta), float(away[:kept].min()))
 
-    def _give_up_if_hopeless(self, count: _Count, wanted: int) -> None:
-        if count.tries < self.max_tries * (wanted if count.stable else 1):
+    def _give_up_if_hopeless(self, count: _Count, rounds: int) -> None:
+        if rounds < self.max_tries and (count.stable or count.tries < self.max_tries):
             return
         low, high = exact_interval(count.stable, count.tries)
         what = "1 - λ_min" if self.event == "lower" else "|G - I|"
@@ -214,6 +223,7 @@ class _Tried(NamedTuple):
     """Designs drawn, which of them are stable, and how near the others came."""
 
     items: np.ndarray
+    tries: np.ndarray
     stable: np.ndarray
     nearest: float
 
@@ -280,28 +290,42 @@ class BestOf(Modified):
         return {**self.base._arguments(), "candidates": int(self.candidates)}
 
     def _drawn(self, keys: Array, kept: int) -> Drawn:
-        numbers = self.candidates * self.base.n_points * self.space.size
-        lanes = gcd(len(keys), 1 << max(_NUMBERS // numbers, 1).bit_length() - 1)
         own = stages(keys, f"candidates {self.depth}")
+        # Candidates side by side as far as memory allows, then one group after another.
+        group = self._at_once(kept * self.candidates)
+        each = min(self.candidates, group)
+        lanes = max(group // each, 1)
         parts = [
-            self._chosen(own, np.arange(start, start + lanes))
+            self._best(own, np.arange(start, start + lanes) % kept, each)
             for start in range(0, kept, lanes)
         ]
-        items = np.concatenate(parts)
-        # Lanes that only fill the shape repeat others.
-        return Drawn(
-            np.resize(items, (len(keys), *items.shape[1:])),
-            np.full(len(keys), self.candidates),
-        )
+        # Keys that only fill the shape repeat others.
+        whole = np.arange(len(keys)) % kept
+        fields = (np.concatenate(field)[whole] for field in zip(*parts, strict=True))
+        return Drawn(*fields)
 
-    def _chosen(self, keys: Array, lanes: np.ndarray) -> np.ndarray:
-        """Best items of some lanes."""
-        lane = np.repeat(lanes, self.candidates)
-        number = np.tile(np.arange(self.candidates), len(lanes))
-        items = self.base._drawn(branches(keys, lane, number), len(lane)).items
-        away = instability(self._spectrum(items), "norm")
-        best = away.reshape(len(lanes), -1).argmin(axis=1)
-        return items[np.arange(len(lanes)) * self.candidates + best]
+    def _best(self, keys: Array, lanes: np.ndarray, each: int) -> Drawn:
+        """Best items of some lanes, so many candidates at a time."""
+        rows = np.arange(len(lanes))
+        found: Any = None
+        tries = np.zeros(len(lanes), int)
+        nearest = np.full(len(lanes), np.inf)
+        for start in range(0, self.candidates, each):
+            number = start + np.arange(each)
+            own = branches(keys, np.repeat(lanes, each), np.tile(number, len(lanes)))
+            drawn = self.base._drawn(own, len(own))
+            away = instability(self._spectrum(drawn.items), "norm")
+            # The last group may reach beyond the candidates asked for.
+            real = number < self.candidates
+            away = np.where(real, away.reshape(len(lanes), each), np.inf)
+            tries += np.sum(drawn.tries.reshape(len(lanes), each) * real, axis=1)
+            place = away.argmin(axis=1)
+            best = drawn.items[rows * each + place]
+            found = best if found is None else found.copy()
+            closer = away[rows, place] < nearest
+            found[closer] = best[closer]
+            nearest = np.minimum(nearest, away[rows, place])
+        return Drawn(found, tries)
 
 
 def check_delta(delta: object) -> None:

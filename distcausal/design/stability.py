@@ -22,7 +22,7 @@ from distcausal.design.check import optimal_share, whole_number
 from distcausal.design.designs import IID, ProjectionDPP, VolumeSampling
 from distcausal.design.mercer import MercerSpace
 from distcausal.design.pooled import RepeatedDPP
-from distcausal.design.selected import Event, check_delta, instability
+from distcausal.design.selected import Event, check_delta, instability, is_stable
 from distcausal.design.spaces import Space
 from distcausal.errors import ConvergenceError, DesignError, check_choice
 from distcausal.numerics.band import check_confidence
@@ -100,7 +100,9 @@ class RequiredSize(Record):
     Attributes
     ----------
     n_points
-        Smallest multiple of m whose exact interval lies above ``1 - eta``.
+        Smallest multiple of m tried whose exact interval lies above ``1 - eta``. The
+        interval is that of a single size; several are looked at, so the probability
+        that the size is too small by chance is a few times that of one interval.
     bound
         Number of points that a bound proves to be enough; None where the law has none.
     design
@@ -185,10 +187,13 @@ def stability(
     check_delta(delta)
     check_choice("event", event, ("lower", "norm"))
     check_confidence(confidence)
-    spectrum = design.sample_many(
-        whole_number("draws", draws, 1), seed
-    ).gram_eigenvalues
-    stable = int(np.count_nonzero(instability(spectrum, event) <= delta))
+    draws = whole_number("draws", draws, 1)
+    group, stable = design._at_once(draws), 0
+    for start in range(0, draws, group):
+        keys = design._keys(seed, group, start)
+        spectrum = design._spectrum(design._drawn(keys, group).items)
+        away = instability(spectrum, event)[: draws - start]
+        stable += int(np.count_nonzero(is_stable(away, delta)))
     low, high = exact_interval(stable, draws, confidence)
     bound = _bound(design, event)
     return Stability(
@@ -264,7 +269,8 @@ def required_size(
     check_choice("event", event, ("lower", "norm"))
     check_confidence(confidence)
     check_seed(seed)
-    if not 0 < eta < 1:
+    number = isinstance(eta, float | np.floating)
+    if not number or not 0 < eta < 1:
         raise DesignError(f"eta {eta!r} should be a number in (0, 1).")
     needed = int(np.ceil(np.log((1 - confidence) / 2) / np.log1p(-eta)))
     if draws < needed:

@@ -15,7 +15,7 @@ Both work on many designs at once and always remove the same number of points.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,16 +23,32 @@ from jax import lax, random
 
 from distcausal._base.typing import Array, Count, Real
 
-__all__ = ["keep_greedily", "keep_randomly"]
+__all__ = ["Thinning", "keep_greedily", "keep_randomly", "resolved_leverages"]
 
 # Halvings of an interval of eigenvalues: nine digits tell candidates apart.
 _HALVINGS = 30
 
 
+class Thinning(NamedTuple):
+    """Points left, and how well they were told apart.
+
+    Attributes
+    ----------
+    kept
+        Positions, ascending, shape ``(draw, size)``.
+    error
+        Largest relative error of a row in the factors that leverages were read from,
+        shape ``(draw,)``: rounding as long as rows of all lengths are resolved.
+    """
+
+    kept: Any
+    error: Any
+
+
 @partial(jax.jit, static_argnames="size")
 def keep_randomly(
     rows: Real[Array, "draw point m"], keys: Array, *, size: int
-) -> Count[Array, "draw size"]:
+) -> Thinning:
     """Positions of the points left by random removals, ascending.
 
     Parameters
@@ -46,21 +62,39 @@ def keep_randomly(
     """
     turns = rows.shape[1] - size
 
-    def one(rows: Array, key: Array) -> Array:
+    def one(rows: Array, key: Array) -> Thinning:
         uniform = random.uniform(key, (turns,), rows.dtype)
 
-        def step(kept: Array, u: Array) -> tuple[Array, None]:
-            own = jnp.where(kept[:, None], rows, 0.0)
-            factor = jnp.linalg.qr(own, mode="r")
-            spread = jax.scipy.linalg.solve_triangular(factor, own.T, trans=1)
-            spare = jnp.where(kept, 1 - jnp.sum(spread**2, axis=0), 0.0)
-            cumulative = jnp.cumsum(jnp.maximum(spare, 0.0))
+        def step(state: tuple[Array, Array], u: Array) -> Any:
+            kept, worst = state
+            found, error = resolved_leverages(jnp.where(kept[:, None], rows, 0.0))
+            spare = jnp.where(kept, jnp.maximum(1 - found, 0.0), 0.0)
+            cumulative = jnp.cumsum(spare)
             gone = jnp.searchsorted(cumulative, u * cumulative[-1], side="right")
-            return kept.at[gone].set(False), None
+            return (kept.at[gone].set(False), jnp.maximum(worst, error)), None
 
-        return _kept(lax.scan(step, jnp.ones(len(rows), bool), uniform)[0], size)
+        start = (jnp.ones(len(rows), bool), jnp.zeros((), rows.dtype))
+        kept, worst = lax.scan(step, start, uniform)[0]
+        return Thinning(_kept(kept, size), worst)
 
     return jax.vmap(one)(rows, keys)
+
+
+def resolved_leverages(rows: Real[Array, "point m"]) -> tuple[Array, Array]:
+    """Leverage of every row, and the largest relative error of a row.
+
+    Rows and columns are factored longest first: rows of very different lengths keep
+    their digits in Householder factors only so.
+    """
+    length = jnp.sum(rows**2, axis=1)
+    order = jnp.argsort(-length)
+    columns = jnp.argsort(-jnp.sum(rows**2, axis=0))
+    given = rows[order][:, columns]
+    factor, triangle = jnp.linalg.qr(given)
+    wrong = jnp.sum((factor @ triangle - given) ** 2, axis=1)
+    whole = jnp.where(length > 0, length, 1.0)[order]
+    found = jnp.zeros_like(length).at[order].set(jnp.sum(factor**2, axis=1))
+    return found, jnp.sqrt(jnp.max(wrong / whole))
 
 
 @partial(jax.jit, static_argnames="size")

@@ -251,3 +251,42 @@ def test_no_change_draws_again_what_another_one_drew():
 def test_a_condition_beyond_every_bound_is_reported_all_the_same():
     with pytest.raises(dc.ConvergenceError, match="least seen"):
         dc.IID(POLYNOMIALS, 6).conditioned(1e-9, max_tries=20).sample()
+
+
+def test_a_limit_that_strata_meet_exactly_is_met():
+    """Least eigenvalue 8 k / 16 with k the least points in a stratum: 1/2 for one."""
+    space = dc.FiniteSpace.dummies(np.repeat(np.arange(8), 5))
+    design = dc.IID(space, 16)
+    index = design.sample_many(2000, seed=1).index
+    strata = index // 5
+    each = np.stack([(strata == k).sum(axis=1) for k in range(8)], axis=1)
+    found = dc.stability(design, delta=0.5, draws=2000, seed=1)
+    assert found.probability == np.mean(each.min(axis=1) >= 1)
+
+
+def test_tries_count_every_draw_made():
+    design = dc.IID(POLYNOMIALS, 8).conditioned(0.9)
+    one = design.sample_many(60, seed=3).tries
+    assert design.best_of(3).sample_many(60, seed=3).tries.mean() > 2 * one.mean()
+    with pytest.raises(dc.ConvergenceError):
+        dc.IID(POLYNOMIALS, 5).conditioned(0.3, max_tries=2).sample_many(20)
+    tries = dc.IID(POLYNOMIALS, 8).conditioned(0.95, max_tries=60).sample_many(20).tries
+    assert 1 <= tries.min() <= tries.max() <= 60
+
+
+def test_candidates_beyond_memory_are_compared_in_groups(monkeypatch):
+    design = dc.IID(POLYNOMIALS, 8).best_of(7)
+    whole = design.sample_many(5, seed=2)
+    monkeypatch.setattr("distcausal.design.base._NUMBERS", 4 * 8 * 5)
+    parts = design.sample_many(5, seed=2)
+    assert_allclose(parts.x, whole.x, rtol=1e-12)
+    assert_array_equal(parts.tries, whole.tries)
+    found = dc.stability(dc.IID(POLYNOMIALS, 30), delta=0.9, draws=50)
+    monkeypatch.undo()
+    assert found == dc.stability(dc.IID(POLYNOMIALS, 30), delta=0.9, draws=50)
+
+
+def test_thinning_is_refused_where_rounding_would_choose(monkeypatch):
+    monkeypatch.setattr("distcausal.design.modified._RESOLVED", 0.0)
+    with pytest.raises(dc.ConvergenceError, match="differ in length"):
+        dc.VolumeSampling(POLYNOMIALS, 8).thinned(6).sample()

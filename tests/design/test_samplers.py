@@ -115,3 +115,8 @@ def test_probabilities_of_streamed_sets_are_those_of_the_same_finite_space():
     found = dc.ProjectionDPP(dc.StreamedSpace(features)).log_prob(sets)
     kept = dc.ProjectionDPP(dc.FiniteSpace(features)).log_prob(sets)
     np.testing.assert_allclose(found, kept, rtol=1e-9)
+
+
+def test_a_set_with_a_point_twice_is_impossible():
+    space = dc.FiniteSpace(np.vander(np.arange(6.0), 3))
+    assert dc.ProjectionDPP(space).log_prob([1, 2, 1]) == -np.inf

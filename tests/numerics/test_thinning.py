@@ -1,5 +1,6 @@
 """Removing points: what is left is what brute force leaves, with the law it should."""
 
+from fractions import Fraction
 from itertools import combinations
 
 import jax
@@ -8,7 +9,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from distcausal._base.precision import double
-from distcausal.numerics.thinning import keep_greedily, keep_randomly
+from distcausal.numerics.thinning import (
+    keep_greedily,
+    keep_randomly,
+    resolved_leverages,
+)
 
 
 def away(rows):
@@ -47,7 +52,9 @@ def test_one_random_removal_spares_points_of_high_leverage():
     probability = (1 - np.diagonal(hat)) / (6 - 2)
     draws = 20_000
     keys = jax.random.split(jax.random.key(1), draws)
-    kept = double(keep_randomly)(np.broadcast_to(rows, (draws, 6, 2)), keys, size=5)
+    kept = double(keep_randomly)(
+        np.broadcast_to(rows, (draws, 6, 2)), keys, size=5
+    ).kept
     gone = 15 - kept.sum(axis=1)
     share = np.bincount(gone, minlength=6) / draws
     error = np.sqrt(probability * (1 - probability) / draws)
@@ -63,7 +70,9 @@ def test_random_removals_leave_sets_by_their_determinants():
     chance /= chance.sum()
     draws = 20_000
     keys = jax.random.split(jax.random.key(3), draws)
-    kept = double(keep_randomly)(np.broadcast_to(rows, (draws, 6, 2)), keys, size=3)
+    kept = double(keep_randomly)(
+        np.broadcast_to(rows, (draws, 6, 2)), keys, size=3
+    ).kept
     codes = kept @ [36, 6, 1]
     count = np.array([(codes == code).sum() for code in sets @ [36, 6, 1]])
     expected = draws * chance
@@ -74,3 +83,36 @@ def test_random_removals_leave_sets_by_their_determinants():
 def test_nothing_is_removed_when_nothing_has_to_be():
     rows = np.random.default_rng(0).normal(size=(2, 4, 2))
     assert_array_equal(double(keep_greedily)(rows, size=4), [[0, 1, 2, 3]] * 2)
+
+
+def test_leverages_keep_their_digits_in_rows_of_very_different_lengths():
+    """Against exact rational arithmetic; solves with a triangle lose all digits."""
+    rng = np.random.default_rng(0)
+    rows = (
+        rng.normal(size=(9, 3)) * 10.0 ** rng.permutation(np.arange(-9, 18, 3))[:, None]
+    )
+    found, error = double(resolved_leverages)(rows)
+    exact = [[Fraction(value) for value in row] for row in rows.tolist()]
+    gram = [[sum(row[i] * row[j] for row in exact) for j in range(3)] for i in range(3)]
+    inverse = adjugate(gram)
+    hat = [
+        float(sum(row[i] * inverse[i][j] * row[j] for i in range(3) for j in range(3)))
+        for row in exact
+    ]
+    assert error < 1e-12
+    np.testing.assert_allclose(found, hat, rtol=1e-9, atol=1e-13)
+
+
+def adjugate(a):
+    """Exact inverse of a matrix of three rows."""
+    b = [a[k] + a[k] for k in range(3)]
+    b = b + b
+    minors = [
+        [
+            b[i + 1][j + 1] * b[i + 2][j + 2] - b[i + 1][j + 2] * b[i + 2][j + 1]
+            for j in range(3)
+        ]
+        for i in range(3)
+    ]
+    determinant = sum(a[0][j] * minors[0][j] for j in range(3))
+    return [[minors[j][i] / determinant for j in range(3)] for i in range(3)]

@@ -8,7 +8,25 @@ import numpy as np
 
 from distcausal.errors import DesignError
 
-__all__ = ["finite_number", "finite_numbers"]
+__all__ = ["check_room", "finite_number", "finite_numbers"]
+
+_MOST_NUMBERS = 60_000_000  # half a gigabyte; a table for draws has two such arrays
+
+
+def check_room(what: str, functions: int, cells: int) -> None:
+    """Refuse tables of functions on cells that would not fit in memory.
+
+    Raises
+    ------
+    DesignError
+        If they would hold more than sixty million numbers.
+    """
+    if functions * cells > _MOST_NUMBERS:
+        raise DesignError(
+            f"{functions} {what} on {cells} cells are a table of more than "
+            f"{_MOST_NUMBERS} numbers. Use fewer functions of a variable, or functions "
+            "with fewer waves or knots."
+        )
 
 
 def finite_numbers(name: str, value: Any, count: int) -> list[float]:

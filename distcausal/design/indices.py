@@ -18,7 +18,14 @@ import numpy as np
 
 from distcausal.errors import DesignError
 
-__all__ = ["HyperbolicCross", "IndexSet", "Tensor", "TotalDegree", "multi_indices"]
+__all__ = [
+    "HyperbolicCross",
+    "IndexSet",
+    "Tensor",
+    "TotalDegree",
+    "check_count",
+    "multi_indices",
+]
 
 _MOST = 20_000  # functions; the Gram matrix of more would not fit in memory
 _ROUNDING = 1e-9  # far below the cost of one function more
@@ -53,7 +60,7 @@ class TotalDegree:
 
     def multi_indices(self, dim: int) -> np.ndarray:
         """Multi-indices in lexicographic order, shape ``(function, dim)``."""
-        return _listed(dim, self.degree, self.weights, float, self.degree)
+        return _listed(dim, self.weights, float, self.degree)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,6 @@ class Tensor:
         """Multi-indices in lexicographic order, shape ``(function, dim)``."""
         return _listed(
             dim,
-            self.degree,
             None,
             lambda entry: 0.0 if entry <= self.degree else 1.0,
             0.5,
@@ -110,7 +116,7 @@ class HyperbolicCross:
 
     def multi_indices(self, dim: int) -> np.ndarray:
         """Multi-indices in lexicographic order, shape ``(function, dim)``."""
-        return _listed(dim, self.degree, self.weights, log1p, log1p(self.degree))
+        return _listed(dim, self.weights, log1p, log1p(self.degree))
 
 
 IndexSet = TotalDegree | Tensor | HyperbolicCross
@@ -145,6 +151,28 @@ def multi_indices(index: IndexSet | Sequence[Sequence[int]], dim: int) -> np.nda
     return given
 
 
+def check_count(functions: np.ndarray, dim: int) -> None:
+    """Refuse spaces too large for anything done with them.
+
+    Parameters
+    ----------
+    functions
+        How many each multi-index stands for.
+    dim
+        Number of variables, for the message.
+
+    Raises
+    ------
+    DesignError
+        If there are more than 20 000 in total.
+    """
+    if functions.sum() > _MOST:
+        raise DesignError(
+            f"an index of this degree in {dim} dimensions gives more than {_MOST} "
+            "functions. Lower the degree, or use HyperbolicCross."
+        )
+
+
 def _check_degree(degree: object) -> None:
     whole = isinstance(degree, int | np.integer) and not isinstance(degree, bool)
     if not whole or degree < 0:  # type: ignore[operator]
@@ -163,7 +191,6 @@ def _checked(weights: Weights, dim: int) -> np.ndarray:
 
 def _listed(
     dim: int,
-    degree: int,
     weights: Weights,
     cost: Callable[[int], float],
     budget: float,
@@ -186,8 +213,6 @@ def _listed(
     for row in rows(budget + _ROUNDING, 0):
         listed.append(row)
         if len(listed) > _MOST:
-            raise DesignError(
-                f"degree {degree} in {dim} dimensions gives more than {_MOST} "
-                "functions. Lower the degree, or use HyperbolicCross."
-            )
+            break
+    check_count(np.ones(len(listed)), dim)
     return np.array(listed, dtype=int).reshape(-1, dim)

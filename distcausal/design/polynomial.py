@@ -15,7 +15,12 @@ import numpy as np
 
 from distcausal.design.arguments import finite_number, finite_numbers
 from distcausal.design.check import whole_number
-from distcausal.design.indices import IndexSet, TotalDegree, multi_indices
+from distcausal.design.indices import (
+    IndexSet,
+    TotalDegree,
+    check_count,
+    multi_indices,
+)
 from distcausal.design.product import ProductSpace
 from distcausal.errors import DesignError, check_choice, listing
 from distcausal.numerics.lines import (
@@ -41,6 +46,7 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 # Squares of higher ones leave the range of double precision where they are drawn.
 _HIGHEST = {"hermite": 300, "laguerre": 150}
+_LARGEST_SHAPE = 1e6
 _SHAPES = {"legendre": (0.0, 0.0), "chebyshev": (-0.5, -0.5)}
 
 
@@ -64,8 +70,9 @@ class PolynomialSpace(ProductSpace):
         Interval ``(low, high)`` of Legendre, Chebyshev and Jacobi polynomials;
         ``(-1, 1)`` if left out.
     shape
-        ``(a, b)`` of Jacobi polynomials, both at least -1/2; of Laguerre polynomials a
-        number, at least -1/2, and 0, the exponential distribution, if left out.
+        ``(a, b)`` of Jacobi polynomials, both from -1/2 to a million; of Laguerre
+        polynomials a number in the same range, and 0, the exponential distribution, if
+        left out.
     location, scale
         Mean and standard deviation of the normal distribution; lower end and scale of
         the gamma distribution. 0 and 1 if left out.
@@ -167,7 +174,8 @@ class TrigonometricSpace(ProductSpace):
     Raises
     ------
     DesignError
-        If ``dim``, ``index`` or ``period`` is not as described.
+        If ``dim``, ``index`` or ``period`` is not as described, or there are more than
+        20 000 functions.
 
     Examples
     --------
@@ -196,6 +204,7 @@ class TrigonometricSpace(ProductSpace):
             )
         periods = tuple(np.broadcast_to(length, variables).tolist())
         frequencies = multi_indices(index, variables)
+        check_count(2 ** (frequencies > 0).sum(axis=1, dtype=float), variables)
         rows = [
             row
             for frequency in frequencies.tolist()
@@ -312,9 +321,10 @@ def _units(given: dict[str, Any]) -> tuple[float, float]:
 
 
 def _check_shape(family: str, *shape: float) -> None:
-    if min(shape) < -0.5:
+    if min(shape) < -0.5 or max(shape) > _LARGEST_SHAPE:
         raise DesignError(
-            f"shape {listing(shape)} of {family} polynomials should be at least -1/2: "
-            "below, the density of their points has no bound in any coordinate used "
-            "here. Use a FeatureSpace with quadrature points."
+            f"shape {listing(shape)} of {family} polynomials should be at least -1/2 "
+            f"and at most {_LARGEST_SHAPE:g}: below, the density of their points has "
+            "no bound in any coordinate used here; above, it is all but normal. Use a "
+            "FeatureSpace with quadrature points, or family 'hermite'."
         )

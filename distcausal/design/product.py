@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from distcausal._base.precision import double
+from distcausal.design.arguments import check_room
 from distcausal.design.basis import ProductBasis
 from distcausal.design.spaces import Draw, Propose
 from distcausal.errors import DesignError
@@ -23,6 +23,7 @@ from distcausal.numerics.lines import Line
 from distcausal.numerics.product import (
     ProductSource,
     envelopes,
+    functions_used,
     product_background,
     product_means,
     product_of,
@@ -54,6 +55,8 @@ class ProductSpace:
         terms: Sequence[tuple[str, ...]],
         **others: Any,
     ) -> None:
+        for line, used in zip(lines, functions_used(index)[0], strict=True):
+            check_room("functions to draw from", len(used), len(line.edges) - 1)
         product, edges = product_of(lines)
         basis = ProductBasis(
             layout=product.layout,
@@ -95,14 +98,15 @@ class ProductSpace:
     @cached_property
     def _prepared(self) -> ProductSource:
         basis = self.basis
-        tables = envelopes(basis.layout, basis.parameters, self.edges)
+        used, rows = functions_used(basis.index)
+        tables = envelopes(basis.layout, basis.parameters, self.edges, used)
         if not all(np.isfinite(table.height).all() for table in tables):
             raise DesignError(
                 f"functions of {self} leave the range of double precision where they "
                 "should be drawn from. Use fewer functions, or a longer length scale."
             )
         whole = ProductSource(
-            basis.parameters, tables, basis.index, np.float64(1.0), basis.domain
+            basis.parameters, tables, basis.index, rows, np.float64(1.0), basis.domain
         )
         with jax.enable_x64(True):
             return jax.device_put(whole)
@@ -124,7 +128,7 @@ class ProductSpace:
     def background(self, points: np.ndarray) -> np.ndarray:
         """Density, with respect to the measure, of what mixtures are with."""
         basis = self.basis
-        return double(product_background)(basis.parameters, points, layout=basis.layout)
+        return product_background(basis.parameters, points, layout=basis.layout)
 
     def coordinates(self, points: np.ndarray) -> np.ndarray | None:
         """Return the points themselves."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from distcausal.design.arguments import check_room
 from distcausal.design.basis import combined
 from distcausal.design.check import whole_number
 from distcausal.design.indices import IndexSet, Tensor, multi_indices
@@ -86,6 +87,7 @@ class SplineSpace(ProductSpace):
         )
         places = _checked(knots, order)
         breaks = np.unique(places)
+        check_room("splines", len(places) - 1 + order, (len(breaks) - 1) * (order + 1))
         pieces = _orthonormal_pieces(places, breaks, order)
         count = pieces.shape[2]
         rows = multi_indices(Tensor(count - 1) if index is None else index, variables)

@@ -13,7 +13,7 @@ parts is at most a sixtieth of that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -23,10 +23,11 @@ from jax import lax, random
 
 from distcausal._base.typing import Array, Count, Real
 
-__all__ = ["Envelope", "envelope_draws", "tabulated"]
+__all__ = ["Envelope", "envelope_draws", "slices", "tabulated"]
 
 _MARGIN = 0.05
 _ROUNDING = 1e-9
+_AT_ONCE = 2**22  # numbers
 # Just inside the ends of a cell, where the density may jump.
 _INSIDE = np.array([1e-9, 0.25, 0.5, 0.75, 1 - 1e-9])
 
@@ -50,8 +51,15 @@ class Envelope(NamedTuple):
     cumulative: Any
 
 
+def slices(cells: int, numbers: int) -> Iterator[slice]:
+    """Runs of cells with so many numbers each that fit in memory together."""
+    step = max(_AT_ONCE // numbers, 1)
+    for start in range(0, cells, step):
+        yield slice(start, min(start + step, cells))
+
+
 def tabulated(
-    density: Callable[[np.ndarray], np.ndarray], edges: np.ndarray
+    density: Callable[[np.ndarray], np.ndarray], edges: np.ndarray, *, functions: int
 ) -> Envelope:
     """Staircases above densities, on the host.
 
@@ -61,22 +69,32 @@ def tabulated(
         Densities at points ``(point,)``, shape ``(point, row)``; smooth within a cell.
     edges
         Increasing ends of cells that are small against the waves of the densities.
+    functions
+        How many the density works with at a point, at least its rows.
     """
     width = np.diff(edges)
     points = edges[:-1, None] + width[:, None] * _INSIDE
-    values = density(points.ravel()).T
-    parts = values.reshape(len(values), *points.shape)
-    top, bottom = parts.max(axis=-1), parts.min(axis=-1)
-    around = np.pad(top, ((0, 0), (1, 1)), mode="edge")
-    below = np.pad(bottom, ((0, 0), (1, 1)), mode="edge")
-    count = len(width)
-    spread = np.max([around[:, k : k + count] for k in range(3)], axis=0) - np.min(
-        [below[:, k : k + count] for k in range(3)], axis=0
-    )
+    tops, bottoms = [], []
+    for some in slices(len(points), len(_INSIDE) * functions):
+        values = density(points[some].ravel())
+        parts = values.reshape(-1, len(_INSIDE), values.shape[1])
+        tops.append(parts.max(axis=1).T)
+        bottoms.append(parts.min(axis=1).T)
+    top = np.concatenate(tops, axis=1)
+    spread = _of_neighbours(np.maximum, top)
+    spread -= _of_neighbours(np.minimum, np.concatenate(bottoms, axis=1))
     height = top * (1 + _ROUNDING) + _MARGIN * spread
     area = np.cumsum(height * width, axis=1)
     share = area / area[:, -1:] + np.arange(len(area))[:, None]
     return Envelope(edges, height, share.ravel())
+
+
+def _of_neighbours(extreme: np.ufunc, cells: np.ndarray) -> np.ndarray:
+    """Largest or smallest of every cell and the two next to it."""
+    found = cells.copy()
+    extreme(found[:, 1:], cells[:, :-1], out=found[:, 1:])
+    extreme(found[:, :-1], cells[:, 1:], out=found[:, :-1])
+    return found
 
 
 def envelope_draws(
@@ -90,7 +108,7 @@ def envelope_draws(
     Parameters
     ----------
     density
-        Densities at an array of points, with one more axis, of rows.
+        Density at an array of points, ``(point, dim)``, of the row wanted at each.
     envelope
         Their staircases, with a first axis of variables.
     rows
@@ -110,8 +128,7 @@ def envelope_draws(
         place, waiting, number = state
         uniform = random.uniform(random.fold_in(key, number), (3, *rows.shape), dtype)
         tried, height = propose(envelope, rows, uniform[0], uniform[1])
-        reached = jnp.take_along_axis(density(tried), rows[..., None], axis=-1)
-        accepted = uniform[2] * height < reached[..., 0]
+        accepted = uniform[2] * height < density(tried)
         return (
             jnp.where(waiting & accepted, tried, place),
             waiting & ~accepted,

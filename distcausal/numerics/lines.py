@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from math import lgamma, log, pi, sqrt
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import xlogy
 
 from distcausal._base.typing import Array
+from distcausal.errors import DesignError
 from distcausal.numerics.orthopoly import (
     Recurrence,
     hermite,
@@ -46,6 +48,7 @@ __all__ = [
 
 Parameters = Mapping[str, Any]
 _CELLS = 32  # per half-wave of a squared function; the more, the fewer refusals
+_MOST_WAVES = 100_000
 # Beyond the turning point densities fall at least like exp(-x²/2) of a normal one; what
 # lies farther than this has a probability below 1e-18.
 _TAIL = 9.0
@@ -63,7 +66,8 @@ class Kind(NamedTuple):
     root_density
         Root of the density of the measure in the coordinate ``t``.
     background
-        Density, with respect to the measure, of what the optimal one is mixed with.
+        Density, with respect to the measure, of what the optimal one is mixed with;
+        None for the measure itself.
     constant_first
         Whether the first function is constant: the others then integrate to zero.
     """
@@ -71,7 +75,7 @@ class Kind(NamedTuple):
     values: Callable[[Parameters, Array], Array]
     place: Callable[[Parameters, Array], Array]
     root_density: Callable[[Parameters, Array], Array]
-    background: Callable[[Parameters, Array], Array]
+    background: Callable[[Parameters, Array], Array] | None = None
     constant_first: bool = False
 
 
@@ -105,7 +109,11 @@ class Line:
 def jacobi_line(degree: int, a: float, b: float, low: float, high: float) -> Line:
     """Jacobi polynomials on an interval, ``a, b >= -1/2``; ``t`` is an angle."""
     beta = lgamma(a + 1) + lgamma(b + 1) - lgamma(a + b + 2)
-    waves = degree + (a + b + 1) / 2
+    # In the angle, roots of density times polynomials swing as in a potential well: its
+    # floor is what large shapes add to the energy and not to the waves.
+    floor = (sqrt(max(a**2 - 0.25, 0.0)) + sqrt(max(b**2 - 0.25, 0.0))) / 2
+    energy = degree + (a + b + 1) / 2
+    waves = sqrt((energy - floor) * (energy + floor))
     return Line(
         "jacobi",
         _polynomial(jacobi(degree, a, b), 2 * a + 1, 2 * b + 1, -beta),
@@ -137,11 +145,12 @@ def laguerre_line(degree: int, shape: float, location: float, scale: float) -> L
     spread = sqrt(max(energy**2 / 4 - shape**2 + 0.25, 0.0))
     low = max(sqrt(max(energy / 2 - spread, 0.0)) - _TAIL, 0.0)
     high = sqrt(energy / 2 + spread) + _TAIL
+    floor = 2 * sqrt(max(shape**2 - 0.25, 0.0))  # of the well, as for Jacobi
     constant = log(2) - lgamma(shape + 1)
     return Line(
         "laguerre",
         _polynomial(laguerre(degree, shape), 2 * shape + 1, 0.0, constant),
-        _even_cells(low, high, (high - low) * sqrt(energy) / pi),
+        _even_cells(low, high, (high - low) * sqrt(energy - floor) / pi),
         location,
         scale,
         location,
@@ -196,8 +205,8 @@ def piecewise_line(breaks: np.ndarray, coefficients: np.ndarray) -> Line:
         Of the powers of the position in the interval, from -1 to 1, shape
         ``(interval, degree + 1, function)``.
     """
-    # A square of that degree has fewer waves.
-    per = _CELLS * max(coefficients.shape[1] - 1, 1)
+    # A square of that degree has fewer waves, and constants have none.
+    per = _CELLS * (coefficients.shape[1] - 1) or 1
     share = np.arange(per) / per
     inner = (breaks[:-1, None] + np.diff(breaks)[:, None] * share).ravel()
     parameters = {
@@ -214,6 +223,12 @@ def _polynomial(rule: Recurrence, *form: float) -> dict[str, np.ndarray]:
 
 
 def _even_cells(low: float, high: float, waves: float) -> np.ndarray:
+    if not waves < _MOST_WAVES:
+        raise DesignError(
+            f"functions of a variable have {waves:.3g} half-waves; draws are offered "
+            f"for up to {_MOST_WAVES}. Lower the degree, the shape, or the ratio of "
+            "the scale to the length scale."
+        )
     return np.linspace(low, high, _CELLS * (int(np.ceil(waves)) + 1) + 1)
 
 
@@ -272,13 +287,8 @@ def _mercer_root(given: Parameters, t: Array) -> Array:
 
 
 def _pieces(given: Parameters, x: Array) -> Array:
-    columns = [
-        _pieces_of_one(jnp.asarray(breaks), jnp.asarray(coefficients), x[..., place])
-        for place, (breaks, coefficients) in enumerate(
-            zip(given["breaks"], given["coefficients"], strict=True)
-        )
-    ]
-    return jnp.stack(columns, axis=-2)
+    of_all = jax.vmap(_pieces_of_one, in_axes=(0, 0, -1), out_axes=-2)
+    return of_all(given["breaks"], given["coefficients"], x)
 
 
 def _pieces_of_one(breaks: Array, coefficients: Array, x: Array) -> Array:
@@ -296,21 +306,20 @@ def _itself(given: Parameters, t: Array) -> Array:
     return t
 
 
-def _ones(given: Parameters, x: Array) -> Array:
-    return jnp.ones_like(x)
+def _even(given: Parameters, t: Array) -> Array:
+    return jnp.ones_like(t)
 
 
 KINDS: dict[str, Kind] = {
-    "jacobi": Kind(_polynomials, lambda _, t: jnp.cos(t), _jacobi_root, _ones, True),
-    "hermite": Kind(_polynomials, _itself, _normal_root, _ones, True),
-    "laguerre": Kind(_polynomials, lambda _, t: t**2, _gamma_root, _ones, True),
-    "trigonometric": Kind(_waves, _itself, _ones, _ones, True),
-    "sine": Kind(_sines, _itself, _ones, lambda _, x: 6 * x * (1 - x)),
-    "mercer": Kind(_mercer_values, _itself, _mercer_root, _ones),
+    "jacobi": Kind(_polynomials, lambda _, t: jnp.cos(t), _jacobi_root, None, True),
+    "hermite": Kind(_polynomials, _itself, _normal_root, None, True),
+    "laguerre": Kind(_polynomials, lambda _, t: t**2, _gamma_root, None, True),
+    "trigonometric": Kind(_waves, _itself, _even, None, True),
+    "sine": Kind(_sines, _itself, _even, lambda _, x: 6 * x * (1 - x)),
+    "mercer": Kind(_mercer_values, _itself, _mercer_root),
     "piecewise": Kind(
         _pieces,
         _itself,
         lambda given, t: jnp.sqrt(along(given["mass"], t)),
-        _ones,
     ),
 }

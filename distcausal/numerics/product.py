@@ -22,7 +22,7 @@ from jax import random
 
 from distcausal._base.precision import double
 from distcausal._base.typing import Array, Count, Real
-from distcausal.numerics.envelope import Envelope, envelope_draws, tabulated
+from distcausal.numerics.envelope import Envelope, envelope_draws, slices, tabulated
 from distcausal.numerics.lines import KINDS, Kind, Line, along
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Product",
     "ProductSource",
     "envelopes",
+    "functions_used",
     "product_background",
     "product_means",
     "product_of",
@@ -60,11 +61,23 @@ class Product(NamedTuple):
 
 
 class ProductSource(NamedTuple):
-    """What draws need: arrays only."""
+    """What draws need: arrays only.
+
+    Attributes
+    ----------
+    chosen, rows
+        Function, and row of the staircases, of every product in every variable, shape
+        ``(function, dim)``.
+    share
+        Of the squared functions in the mixture; the rest is the background.
+    domain
+        Lowest and highest point, shape ``(2, dim)``.
+    """
 
     parameters: Parameters
     envelopes: tuple[Envelope, ...]
     chosen: Any
+    rows: Any
     share: Any
     domain: Any
 
@@ -93,20 +106,45 @@ def product_of(lines: Sequence[Line]) -> tuple[Product, tuple[np.ndarray, ...]]:
     return Product(tuple(layout), tuple(parameters)), tuple(edges)
 
 
+def functions_used(index: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Functions of each variable that occur in products, and where among them."""
+    found = [np.unique(column, return_inverse=True) for column in index.T]
+    return [used for used, _ in found], np.stack([at for _, at in found], axis=1)
+
+
 def envelopes(
-    layout: Layout, parameters: Parameters, edges: Sequence[np.ndarray]
+    layout: Layout,
+    parameters: Parameters,
+    edges: Sequence[np.ndarray],
+    used: Sequence[np.ndarray],
 ) -> tuple[Envelope, ...]:
-    """Staircases above the background and every squared function, per group."""
+    """Staircases above the background and squared functions used, per group.
+
+    Parameters
+    ----------
+    layout, parameters, edges
+        Of the groups.
+    used
+        Functions wanted, for each variable: rows of its staircases after the first,
+        that of the background.
+    """
     found = []
-    for (kind, _), given, ends in zip(layout, parameters, edges, strict=True):
+    for (kind, places), given, ends in zip(layout, parameters, edges, strict=True):
         density = double(partial(_jitted_densities, kind))
         known: dict[bytes, Envelope] = {}
         each = []
-        for place, cells in enumerate(ends):
+        most = max(len(used[variable]) for variable in places)
+        for place, (cells, variable) in enumerate(zip(ends, places, strict=True)):
             one = {name: array[place : place + 1] for name, array in given.items()}
-            name = b"".join(part.tobytes() for part in (cells, *_shapes_only(one)))
+            # Variables of a group have tables of one size: a last row is repeated.
+            rows = np.pad(used[variable] + 1, (1, most - len(used[variable])), "edge")
+            rows[0] = 0
+            parts = (cells, rows, *_shapes_only(one))
+            name = b"".join(part.tobytes() for part in parts)
             if name not in known:
-                known[name] = tabulated(partial(_of_one, density, one), cells)
+                own = partial(_of_one, density, one, rows)
+                functions = _functions(KINDS[kind], given) + 1
+                known[name] = tabulated(own, cells, functions=functions)
             each.append(known[name])
         stacked = (np.stack(field) for field in zip(*each, strict=True))
         found.append(Envelope(*stacked))
@@ -130,21 +168,30 @@ def product_means(
         if KINDS[kind].constant_first:
             product *= (index[:, np.array(places)] == 0).all(axis=1)
             continue
+        functions = _functions(KINDS[kind], given)
+        means = np.zeros((len(places), functions))
         half = np.diff(ends, axis=1)[..., None] / 2
-        t = ends[:, :-1, None] + half * (1 + nodes)
-        flat = t.reshape(len(places), -1).T
-        terms = double(partial(_jitted_terms, kind))(given, flat)
-        mass = (half * weights).reshape(len(places), -1).T
-        means = np.einsum("td,tdf->df", mass, terms)
+        for some in slices(half.shape[1], _NODES * len(places) * functions):
+            t = ends[:, :-1, None][:, some] + half[:, some] * (1 + nodes)
+            flat = t.reshape(len(places), -1).T
+            terms = double(partial(_jitted_terms, kind))(given, flat)
+            mass = (half[:, some] * weights).reshape(len(places), -1).T
+            means += np.einsum("td,tdf->df", mass, terms)
         for place, own in zip(places, means, strict=True):
             product *= own[index[:, place]]
     return product
 
 
 def _of_one(
-    density: Callable[..., Any], given: dict[str, Any], t: np.ndarray
+    density: Callable[..., Any], given: dict[str, Any], rows: np.ndarray, t: np.ndarray
 ) -> np.ndarray:
-    return density(given, t[:, None])[:, 0]
+    return density(given, t[:, None])[:, 0, rows]
+
+
+def _functions(kind: Kind, given: dict[str, Any]) -> int:
+    """Number of functions of a variable."""
+    point = np.zeros((1, len(given["shift"])))
+    return int(jax.eval_shape(kind.values, given, point).shape[-1])
 
 
 def _shapes_only(given: dict[str, Any]) -> list[Any]:
@@ -167,15 +214,16 @@ def product_values(
     return _product(_tables(layout, parameters, x), index)
 
 
-@partial(jax.jit, static_argnames="layout")
 def product_background(
-    parameters: Parameters, x: Real[Array, "*point dim"], *, layout: Layout
-) -> Real[Array, "*point"]:
-    """Density of the background with respect to the measure."""
-    whole = jnp.ones(x.shape[:-1], x.dtype)
+    parameters: Parameters, x: np.ndarray, *, layout: Layout
+) -> np.ndarray:
+    """Density of the background with respect to the measure, on the host."""
+    # Ones are not compiled: XLA would compute them while it compiles.
+    whole = np.ones(x.shape[:-1])
     for (kind, places), given in zip(layout, parameters, strict=True):
-        standard = _standard(given, x[..., np.array(places)])
-        whole = whole * jnp.prod(KINDS[kind].background(given, standard), axis=-1)
+        if KINDS[kind].background is not None:
+            own = double(partial(_jitted_background, kind))
+            whole *= own(given, x[..., np.array(places)])
     return whole
 
 
@@ -189,15 +237,18 @@ def product_rules(layout: Layout) -> tuple[Callable[..., Any], Callable[..., Any
         uniform = random.uniform(own, (2, count, 1), source.share.dtype)
         functions = len(source.chosen)
         place = (uniform[0, :, 0] * functions).astype(int)
-        chosen = source.chosen[jnp.minimum(place, functions - 1)]
-        rows = jnp.where(uniform[1] < source.share, chosen + 1, 0)
+        place = jnp.minimum(place, functions - 1)
+        squared = uniform[1] < source.share
+        chosen = source.chosen[place]
+        rows = jnp.where(squared, source.rows[place] + 1, 0)
         parts = []
         for number, (kind, places) in enumerate(layout):
             given = source.parameters[number]
+            own_places = np.array(places)
             t = envelope_draws(
-                partial(_densities, KINDS[kind], given),
+                partial(_density, KINDS[kind], given, chosen[:, own_places], squared),
                 source.envelopes[number],
-                rows[:, np.array(places)],
+                rows[:, own_places],
                 random.fold_in(spread, number),
             )
             standard = KINDS[kind].place(given, t)
@@ -259,10 +310,30 @@ def _jitted_densities(kind: str, given: dict[str, Any], t: Array) -> Array:
     return _densities(KINDS[kind], given, t)
 
 
+@partial(jax.jit, static_argnums=0)
+def _jitted_background(kind: str, given: dict[str, Any], x: Array) -> Array:
+    background: Any = KINDS[kind].background
+    return jnp.prod(background(given, _standard(given, x)), axis=-1)
+
+
 def _densities(kind: Kind, given: dict[str, Any], t: Array) -> Array:
     """Background and induced densities in the coordinate, rows along a last axis."""
     x, root = kind.place(given, t), kind.root_density(given, t)
     # The root goes first: far out it is what keeps the squares finite.
     induced = (kind.values(given, x) * root[..., None]) ** 2
-    background = kind.background(given, x) * root**2
-    return jnp.concatenate([background[..., None], induced], axis=-1)
+    return jnp.concatenate([_background(kind, given, x, root)[..., None], induced], -1)
+
+
+def _density(
+    kind: Kind, given: dict[str, Any], chosen: Array, squared: Array, t: Array
+) -> Array:
+    """Density of one function at each point, or of the background."""
+    x, root = kind.place(given, t), kind.root_density(given, t)
+    value = jnp.take_along_axis(kind.values(given, x), chosen[..., None], axis=-1)
+    induced = (value[..., 0] * root) ** 2
+    return jnp.where(squared, induced, _background(kind, given, x, root))
+
+
+def _background(kind: Kind, given: dict[str, Any], x: Array, root: Array) -> Array:
+    own = 1.0 if kind.background is None else kind.background(given, x)
+    return own * root**2

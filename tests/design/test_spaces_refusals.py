@@ -2,11 +2,13 @@
 
 import pickle
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from scipy import stats
 
 import distcausal as dc
 
@@ -28,6 +30,23 @@ def features(function=parabola, measure=X, **options):
 
 BAD_DESIGNS = {
     "shape below": (polynomial("jacobi", shape=(-0.7, 0)), "at least -1/2"),
+    "shape above": (polynomial("jacobi", shape=(1e7, 0)), "at most 1e"),
+    "expanded": (
+        lambda: dc.TrigonometricSpace(10, dc.TotalDegree(5)),
+        "10 dimensions gives more than 20000",
+    ),
+    "many splines": (
+        lambda: dc.SplineSpace(range(9_001), degree=0),
+        "9000 splines on 9000 cells",
+    ),
+    "many waves": (
+        lambda: dc.MercerSpace("gaussian", 5, length_scale=1e-12),
+        "half-waves",
+    ),
+    "many cells": (
+        polynomial(degree=5_000),
+        "5001 functions to draw from on 160064 cells",
+    ),
     "gamma shape": (polynomial("laguerre", shape=-0.6), "at least -1/2"),
     "no shape": (polynomial("jacobi"), "needs shape"),
     "order of bounds": (polynomial(bounds=(1, 0)), "low < high"),
@@ -204,3 +223,53 @@ def test_a_frame_of_points_is_a_measure():
 
 def test_dummies_are_a_finite_space_whoever_makes_them():
     assert type(dc.CutoffSpace.dummies(["a", "b", "a"])) is dc.FiniteSpace
+
+
+def heights(space):
+    """Cells of every table that draws of a space use."""
+    return [table.height.shape for table in space.source(1.0).envelopes]
+
+
+def test_tables_for_draws_hold_the_functions_that_occur():
+    """Rows: the background, and what the index names in the longer of two variables."""
+    one = dc.PolynomialSpace(index=[[200]])
+    ((_, rows, _),) = heights(one)
+    assert rows == 2
+    x = dc.IID(one, 2_000).sample(seed=1).x[:, 0]
+    # Squares of high Legendre polynomials fill the interval like the arcsine law.
+    assert (
+        stats.kstest(np.arcsin(x), stats.uniform(-np.pi / 2, np.pi).cdf).pvalue > 0.01
+    )
+    two = dc.PolynomialSpace(dim=2, index=[[0, 7], [3, 7], [5, 7]])
+    ((variables, rows, _),) = heights(two)
+    assert (variables, rows) == (2, 4)
+    x = dc.IID(two, 4_000).sample(seed=2).x
+    nodes, weight = np.polynomial.legendre.leggauss(24)
+    for column, degrees in zip(x.T, ([0, 3, 5], [7, 7, 7]), strict=True):
+        squares = [
+            np.polynomial.Legendre.basis(k)(nodes) ** 2 * (2 * k + 1) for k in degrees
+        ]
+        mean = weight @ (nodes**2 * np.mean(squares, axis=0)) / 2
+        assert abs(np.mean(column**2) - mean) <= 4 * np.std(column**2) / np.sqrt(len(x))
+
+
+def test_constant_pieces_need_one_cell_each():
+    ((_, rows, cells),) = heights(dc.SplineSpace(range(301), degree=0))
+    assert (rows, cells) == (301, 300)
+
+
+def test_steep_densities_need_cells_as_the_root_of_their_shape():
+    steep = dc.PolynomialSpace("jacobi", index=dc.TotalDegree(2), shape=(5e4, 5e4))
+    ((_, _, cells),) = heights(steep)
+    assert cells < 32 * 600
+    x = dc.IID(steep, 4_000, weight="one").sample(seed=1).x[:, 0]
+    law = stats.beta(5e4 + 1, 5e4 + 1)
+    assert stats.kstest((x + 1) / 2, law.cdf).pvalue > 0.01
+
+
+def test_a_background_of_ones_is_not_compiled(caplog):
+    space = dc.PolynomialSpace(dim=2, index=dc.TotalDegree(2))
+    with jax.log_compiles():
+        found = space.background(np.zeros((3, 11, 2)))
+    assert_array_equal(found, np.ones((3, 11)))
+    assert "Compiling" not in caplog.text

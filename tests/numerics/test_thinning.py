@@ -6,8 +6,9 @@ from itertools import combinations
 import jax
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
+import distcausal as dc
 from distcausal._base.precision import double
 from distcausal.numerics.thinning import (
     keep_greedily,
@@ -86,33 +87,38 @@ def test_nothing_is_removed_when_nothing_has_to_be():
 
 
 def test_leverages_keep_their_digits_in_rows_of_very_different_lengths():
-    """Against exact rational arithmetic; solves with a triangle lose all digits."""
-    rng = np.random.default_rng(0)
-    rows = (
-        rng.normal(size=(9, 3)) * 10.0 ** rng.permutation(np.arange(-9, 18, 3))[:, None]
-    )
+    """Hermite functions far out, against exact arithmetic: solving loses five digits."""
+    space = dc.PolynomialSpace("hermite", index=dc.TotalDegree(20))
+    points = dc.VolumeSampling(space, 24, "one").sample(seed=1)
+    rows = points.values * np.sqrt(points.weights)[:, None]
     found, error = double(resolved_leverages)(rows)
-    exact = [[Fraction(value) for value in row] for row in rows.tolist()]
-    gram = [[sum(row[i] * row[j] for row in exact) for j in range(3)] for i in range(3)]
-    inverse = adjugate(gram)
-    hat = [
-        float(sum(row[i] * inverse[i][j] * row[j] for i in range(3) for j in range(3)))
-        for row in exact
-    ]
     assert error < 1e-12
-    np.testing.assert_allclose(found, hat, rtol=1e-9, atol=1e-13)
+    assert_allclose(found, exact_leverages(rows), rtol=0, atol=1e-13)
 
 
-def adjugate(a):
-    """Exact inverse of a matrix of three rows."""
-    b = [a[k] + a[k] for k in range(3)]
-    b = b + b
-    minors = [
-        [
-            b[i + 1][j + 1] * b[i + 2][j + 2] - b[i + 1][j + 2] * b[i + 2][j + 1]
-            for j in range(3)
-        ]
-        for i in range(3)
+def exact_leverages(rows):
+    """Diagonal of ``X (X'X)^-1 X'`` in rational arithmetic."""
+    given = [[Fraction(value) for value in row] for row in rows.tolist()]
+    size = len(given[0])
+    table = [
+        [sum(row[i] * row[j] for row in given) for j in range(size)]
+        + [Fraction(int(i == j)) for j in range(size)]
+        for i in range(size)
     ]
-    determinant = sum(a[0][j] * minors[0][j] for j in range(3))
-    return [[minors[j][i] / determinant for j in range(3)] for i in range(3)]
+    for column in range(size):
+        pivot = table[column]
+        pivot[:] = [value / pivot[column] for value in pivot]
+        for row in table:
+            if row is not pivot:
+                share = row[column]
+                row[:] = [a - share * b for a, b in zip(row, pivot, strict=True)]
+    inverse = [row[size:] for row in table]
+    return [
+        float(
+            sum(
+                row[i] * sum(inverse[i][j] * row[j] for j in range(size))
+                for i in range(size)
+            )
+        )
+        for row in given
+    ]

@@ -61,8 +61,12 @@ class LinearBasis(Record):
         return tuple(f"phi_{place}" for place in range(len(self.upper)))
 
     def evaluate(self, x: object) -> np.ndarray:
-        """Orthonormal functions at rows of features, shape ``(point, m)``."""
-        rows = np.asarray(x, dtype=float)
+        """Orthonormal functions at rows of features, shape ``(point, m)``.
+
+        Columns of a data frame are found by their names if those of the space are from
+        one; of anything else by their places.
+        """
+        rows = np.asarray(_by_name(x, self.names), dtype=float)
         if rows.ndim != 2 or rows.shape[1] != len(self.names):
             raise DataError(
                 f"x should have one row per point and {len(self.names)} features; got "
@@ -85,6 +89,21 @@ def spread(coef: np.ndarray, kept: np.ndarray, count: int) -> np.ndarray:
     found = np.zeros((*coef.shape[:axis], count, *coef.shape[axis + 1 :]))
     found[(slice(None),) * axis + (kept,)] = coef
     return found
+
+
+def _by_name(x: Any, names: tuple[str, ...]) -> Any:
+    """Columns of a frame in the order of the space."""
+    given = getattr(x, "columns", None)
+    if given is None or all(name.startswith("column ") for name in names):
+        return x
+    held = [str(name) for name in given]
+    missing = [name for name in names if name not in held]
+    if missing:
+        raise DataError(
+            f"x has no column {listing(missing)}, which the space is made of; it has "
+            f"{listing(held)}. Name its columns as the features of the space."
+        )
+    return x[[given[held.index(name)] for name in names]]
 
 
 def combined(features: np.ndarray, upper: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -204,3 +205,16 @@ def test_an_error_that_is_not_unbiased_is_labelled():
     volume = FITS["one"]
     assert_allclose(fit.best_error, np.sqrt(volume.residual_error_sq), rtol=1e-12)
     assert "Squared best error" in str(volume)
+
+
+def test_frames_are_read_by_the_names_of_their_columns():
+    frame = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(30, 3)), columns=list("abc")
+    )
+    points = dc.VolumeSampling(dc.FiniteSpace(frame), 9).sample(seed=1)
+    fit = dc.wls(points, np.arange(9.0))
+    turned = fit.predict(frame[["c", "b", "a"]])
+    np.testing.assert_array_equal(turned, fit.predict(frame))
+    np.testing.assert_array_equal(turned, fit.predict(frame.to_numpy()))
+    with pytest.raises(dc.DataError, match="no column c"):
+        fit.predict(frame[["a", "b"]])

@@ -87,7 +87,7 @@ def test_nothing_is_removed_when_nothing_has_to_be():
 
 
 def test_leverages_keep_their_digits_in_rows_of_very_different_lengths():
-    """Hermite functions far out, against exact arithmetic: solving loses five digits."""
+    """Hermite functions far out, against exact arithmetic: solving loses digits."""
     space = dc.PolynomialSpace("hermite", index=dc.TotalDegree(20))
     points = dc.VolumeSampling(space, 24, "one").sample(seed=1)
     rows = points.values * np.sqrt(points.weights)[:, None]

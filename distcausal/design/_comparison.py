@@ -1,7 +1,8 @@
 """Comparisons of designs in frames, a table and a figure.
 
 Errors span decades where a design fails, so the figure has logarithmic axes, and lines
-carry their names at their ends. Nothing here reads or changes matplotlib's settings.
+carry their names beside their ends. Nothing here reads or changes matplotlib's
+settings.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distcausal._base.table import Table, decimals, number
+from distcausal.design._plot import AXIS, SMALL, plain_ticks, prepared, titled
 from distcausal.errors import DesignError
+from distcausal.numerics.monotone import project_monotone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +30,6 @@ __all__ = [
     "draw_comparison",
 ]
 
-_AXIS = "#4d4d4d"
 # Inks differ in lightness, and dashes tell them apart in grey print.
 _LINES: tuple[tuple[str, Any], ...] = (
     ("#08306b", "-"),
@@ -39,6 +41,7 @@ _LINES: tuple[tuple[str, Any], ...] = (
 )
 _SIZE = (6.4, 3.9)  # inches
 _APART = 0.055  # of the height of the axes between names
+_ASIDE = 1.03  # of the width of the axes, where names begin
 _NOTES = (
     "Errors are those of the fit over that of the best approximation.",
     "stable: share of draws with a smallest eigenvalue of G of at least 0.5; near "
@@ -118,52 +121,69 @@ def draw_comparison(
     found: DesignComparison, *, ax: Axes | None, quantiles: tuple[float, float]
 ) -> Axes:
     """Draw errors against numbers of points, a line and a band per name."""
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+    from matplotlib.ticker import NullLocator, ScalarFormatter
 
     curves = comparison_curves(found, quantiles)
     if ax is None:
         from matplotlib import pyplot as plt
 
         _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
+    ax = prepared(ax)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ends = []
     for place, (name, curve) in enumerate(curves.groupby("design", sort=False)):
         ink, dash = _LINES[place % len(_LINES)]
         n, middle = curve["n_points"], curve["median"]
-        ax.fill_between(n, curve["low"], curve["high"], color=ink, alpha=0.13, lw=0)
+        ax.fill_between(n, curve["low"], curve["high"], color=ink, alpha=0.08, lw=0)
+        for edge in (curve["low"], curve["high"]):
+            ax.plot(n, edge, color=ink, linestyle=dash, linewidth=0.6)
         (line,) = ax.plot(n, middle, color=ink, linestyle=dash, label=name)
-        line.set(linewidth=1.6, marker="o", markersize=3.5)
+        line.set(linewidth=1.8, marker="o", markersize=3.5)
         ends.append((str(name), ink, n.iloc[-1], middle.iloc[-1]))
-    ax.axhline(1.0, color=_AXIS, linewidth=0.8, zorder=1)
+    ax.axhline(1.0, color=AXIS, linewidth=0.8, zorder=1)
     ax.set_xticks(sorted(set(curves["n_points"])))
     ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_ylim(ax.get_ylim())
+    plain_ticks(ax.yaxis, *ax.get_ylim())
     _name_lines(ax, ends)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_xlabel("Points")
-    ax.set_ylabel("Error over that of the best approximation")
+    low, high = (f"{100 * level:g}" for level in quantiles)
+    title = f"Medians, and {low} to {high} % of {found.draws:,} draws as bands"
+    titled(ax, "Points", "Error over that of the best approximation", title)
     return ax
 
 
 def _name_lines(ax: Axes, ends: list[tuple[str, str, float, float]]) -> None:
-    """Write names beside the ends of their lines, apart from each other."""
+    """Write names beside the ends of their lines, with a thin line from end to name."""
     bottom, top = np.log(ax.get_ylim())
-    heights = {one: (np.log(one[3]) - bottom) / (top - bottom) for one in ends}
-    reached = -np.inf
-    for one in sorted(ends, key=lambda each: heights[each]):
-        name, ink, n, middle = one
-        reached = max(heights[one], reached + _APART)
+    ends = sorted(ends, key=lambda each: each[3])
+    heights = (np.log([one[3] for one in ends]) - bottom) / (top - bottom)
+    for (name, ink, n, middle), place in zip(ends, _apart(heights), strict=True):
         ax.annotate(
             name,
             (n, middle),
-            xytext=(1.01, reached),
+            xytext=(_ASIDE, place),
             textcoords="axes fraction",
             color=ink,
-            fontsize=9,
+            fontsize=SMALL,
             va="center",
             annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": ink,
+                "linewidth": 0.6,
+                "shrinkA": 1,
+                "shrinkB": 3,
+                "relpos": (0, 0.5),
+            },
         )
+
+
+def _apart(heights: np.ndarray) -> np.ndarray:
+    """Places nearest to ascending heights that are some way apart from each other."""
+    steps = _APART * np.arange(len(heights))
+    return project_monotone(heights - steps, np.ones(len(heights))) + steps
 
 
 def _checked(quantiles: Sequence[float]) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from distcausal.design._plot import (
     INK,
     PALE,
     SMALL,
+    plain_ticks,
     prepared,
     titled,
 )
@@ -59,10 +60,12 @@ def draw_points(
 ) -> Axes:
     """Draw points against the density that single ones follow."""
     inner = getattr(space, "inner", space)
-    if not isinstance(inner, FiniteSpace | ProductSpace) or inner.size != points.size:
+    drawable = isinstance(inner, FiniteSpace | ProductSpace)
+    if not drawable or inner.basis != points.basis:
         raise DesignError(
             f"space {space!r} should be the one the points were drawn for, a finite "
-            f"space or one of products, with {points.size} functions."
+            f"space or one of products, with {points.size} functions: the same "
+            "functions, and not only as many."
         )
     if points.x is None:
         return _draw_atoms(points, inner, ax)  # type: ignore[arg-type]
@@ -116,15 +119,11 @@ def draw_spectrum(points: DesignPoints, *, delta: float, ax: Axes | None) -> Axe
 
 
 def _scale_spectrum(ax: Axes, shown: np.ndarray) -> None:
-    """Logarithmic from below the least to above the largest, ticks as plain numbers."""
-    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
-
+    """Logarithmic from below the least to above the largest."""
+    least, most = max(shown.min(), np.finfo(float).eps) / 1.25, 1.25 * shown.max()
     ax.set_yscale("log")
-    least = max(shown.min(), np.finfo(float).eps)
-    ax.set_ylim(least / 1.25, 1.25 * shown.max())
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.set_ylim(least, most)
+    plain_ticks(ax.yaxis, least, most)
 
 
 def _variables(variables: Any, dim: int) -> tuple[int, ...]:

@@ -186,6 +186,47 @@ def test_the_figure_leaves_settings_alone_and_keeps_names_apart():
     mpl.pyplot.close(ax.figure)
 
 
+@pytest.mark.plots
+def test_names_stand_as_their_lines_end_and_are_joined_to_the_ends(found):
+    ax = Figure().add_subplot()
+    found.plot(ax)
+    ends = {
+        name: tuple(curve[["n_points", "median"]].iloc[-1])
+        for name, curve in found.plot_data().groupby("design")
+    }
+    assert {text.get_text(): text.xy for text in ax.texts} == ends
+    assert all(text.arrow_patch is not None for text in ax.texts)
+    up = sorted(ax.texts, key=lambda text: text.xyann[1])
+    assert [text.get_text() for text in up] == sorted(
+        ends, key=lambda one: ends[one][1]
+    )
+    # As far below the one as above the other: names that are apart stay where they are.
+    bottom, top = np.log(ax.get_ylim())
+    middle = np.mean([np.log(end[1]) for end in ends.values()])
+    assert_allclose(
+        np.mean([text.xyann[1] for text in up]), (middle - bottom) / (top - bottom)
+    )
+
+
+@pytest.mark.plots
+def test_the_figure_says_what_its_bands_are_and_has_ticks_however_short_it_is(found):
+    ax = Figure().add_subplot()
+    found.plot(ax, quantiles=(0.1, 0.9))
+    assert "10 to 90 % of 4,000 draws" in ax.get_title(loc="left")
+    sizes = [SIZE * r for r in (4, 5)]
+    designs = {"volume": [dc.VolumeSampling(GRID, n) for n in sizes]}
+    short = dc.compare_designs(GRID, bump(NODES), designs, draws=20)
+    for one in (found, short):
+        ax = Figure().add_subplot()
+        one.plot(ax)
+        FigureCanvasAgg(ax.figure).draw()
+        low, high = ax.get_ylim()
+        shown = [each for each in ax.get_yticks() if low <= each <= high]
+        written = [each.get_text() for each in ax.get_yticklabels()]
+        assert len(shown) >= 3
+        assert {f"{each:g}" for each in shown} <= set(written)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -259,10 +260,30 @@ def test_spectrum_of_many_draws_is_quantiles_by_rank():
     assert_allclose(medians, np.median(found, axis=0))
 
 
+@pytest.mark.parametrize("size", [4, 12])
+def test_names_of_functions_keep_clear_of_each_other(size):
+    space = dc.FiniteSpace(np.vander(np.linspace(-1, 1, 40), size))
+    names = tuple(f"degree {place}" for place in range(size))
+    points = dc.VolumeSampling(space, size + 2).sample()
+    fit = dc.wls(points, np.exp(np.linspace(-1, 1, 40))[points.index])
+    fit = replace(fit, basis=SimpleNamespace(labels=names))
+    ax = fit.plot(axes())
+    FigureCanvasAgg(ax.figure).draw()
+    boxes = [each.get_window_extent() for each in ax.get_xticklabels()]
+    assert [each.get_text() for each in ax.get_xticklabels()] == list(names)
+    gaps = [right.x0 - left.x1 for left, right in pairwise(boxes)]
+    assert min(gaps) > 0
+
+
 def test_wrong_requests_are_refused_with_what_would_do():
     points = drawn(PLANE, False)
     with pytest.raises(dc.DesignError, match="6 functions"):
         points.plot(LINE)
+    elsewhere = dc.PolynomialSpace(["legendre", "laguerre"], 2, dc.TotalDegree(2))
+    points.plot(elsewhere, axes())  # an equal space will do
+    other = dc.PolynomialSpace("chebyshev", 2, dc.TotalDegree(2))
+    with pytest.raises(dc.DesignError, match="not only as many"):
+        points.plot(other)
     with pytest.raises(dc.DesignError, match="one or two of the 2 variables"):
         points.plot(PLANE, variables=2)
     with pytest.raises(dc.DesignError, match="one or two of the 2 variables"):

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from distcausal._base.fit import Record
+from distcausal._base.fit import Result
 from distcausal._base.keys import Seed, check_seed, seed_record
+from distcausal._base.table import Pairs, Table
 from distcausal.design.base import Design
 from distcausal.design.check import optimal_share, whole_number
 from distcausal.design.designs import IID, ProjectionDPP, VolumeSampling
@@ -52,8 +53,8 @@ _KINDS: dict[str, type[Design]] = {
 _MOST_BLOCKS = 1 << 12
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Stability(Record):
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Stability(Result):
     """How often draws of a design were stable.
 
     Attributes
@@ -92,9 +93,27 @@ class Stability(Record):
     native_factor: float | None
     draws: int
 
+    cite_as: ClassVar[str] = "designs"
+
+    def __repr__(self) -> str:
+        return (
+            f"<Stability: {self.probability:.4g} of {self.draws} draws of "
+            f"{self.n_points} points>"
+        )
+
+    def tidy(self) -> pd.DataFrame:
+        """Return all fields as one row."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(self)])
+
+    def summary(self) -> Table:
+        """Return the printable table."""
+        return _table("Stability of a Design", (self,))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class RequiredSize(Record):
+class RequiredSize(Result):
     """Number of points with which a design is stable often enough.
 
     Attributes
@@ -132,6 +151,8 @@ class RequiredSize(Record):
     path: tuple[Stability, ...]
     settings: dict[str, Any]
 
+    cite_as: ClassVar[str] = "designs"
+
     def __repr__(self) -> str:
         proved = "" if self.bound is None else f"; {self.bound} proved to be enough"
         return f"<RequiredSize: {self.n_points} points{proved}>"
@@ -141,6 +162,17 @@ class RequiredSize(Record):
         import pandas as pd
 
         return pd.DataFrame([vars(one) for one in self.path])
+
+    def summary(self) -> Table:
+        """Return the printable table: every size tried."""
+        proved = "unknown" if self.bound is None else str(self.bound)
+        what = "smallest eigenvalue" if self.event == "lower" else "norm"
+        return _table(
+            "Points That a Design Needs",
+            self.path,
+            (("Design", self.design), ("Points needed", str(self.n_points))),
+            (("Proved to be enough", proved), ("Event", f"{what}, {self.delta:g}")),
+        )
 
 
 def stability(
@@ -310,6 +342,30 @@ def required_size(
             "confidence": confidence,
             "seed": seed_record(seed),
         },
+    )
+
+
+def _table(
+    title: str, path: tuple[Stability, ...], left: Pairs = (), right: Pairs = ()
+) -> Table:
+    """One row per size."""
+    rows = tuple(
+        (
+            str(one.n_points),
+            f"{one.probability:.4f}",
+            f"{one.conf_low:.4f}",
+            f"{one.conf_high:.4f}",
+            "" if one.bound is None else f"{one.bound:.4f}",
+        )
+        for one in path
+    )
+    return Table(
+        title=title,
+        left=(*left, ("Draws of each size", str(path[0].draws))),
+        right=right,
+        columns=("points", "stable", "[low", "high]", "proved"),
+        rows=rows,
+        notes=("Shares of stable draws with exact intervals.",),
     )
 
 

@@ -117,3 +117,15 @@ def test_a_confidence_in_percent_is_refused():
         dc.stability(dc.IID(SPACE, 20), confidence=95)
     with pytest.raises(dc.DesignError, match="confidence 95"):
         dc.required_size(SPACE, "iid", confidence=95)
+
+
+def test_what_was_counted_can_be_read_stored_and_cited():
+    found = dc.stability(dc.IID(SPACE, 20), draws=100)
+    needed = dc.required_size(SPACE, "repeated", delta=0.9, eta=0.2, draws=100)
+    for result in (found, needed):
+        assert type(result).from_json(result.to_json()) == result
+        assert "Shares of stable draws" in str(result)
+        assert "Nouy" in result.cite()
+    assert len(found.tidy()) == 1
+    assert f"{found.probability:.4f}" in str(found)
+    assert str(needed.n_points) in needed.to_markdown()

@@ -42,6 +42,7 @@ _HOME = {
     "StreamedSpace": "distcausal.design.streamed",
     "SubsetVolumeSampling": "distcausal.design.subset",
     "Tensor": "distcausal.design.indices",
+    "TensorSpace": "distcausal.design.tensor",
     "TestTable": "distcausal.rdd.parts",
     "Thinned": "distcausal.design.modified",
     "TotalDegree": "distcausal.design.indices",

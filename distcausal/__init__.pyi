@@ -46,6 +46,7 @@ from distcausal.design.stability import required_size as required_size
 from distcausal.design.stability import stability as stability
 from distcausal.design.streamed import StreamedSpace as StreamedSpace
 from distcausal.design.subset import SubsetVolumeSampling as SubsetVolumeSampling
+from distcausal.design.tensor import TensorSpace as TensorSpace
 from distcausal.errors import ConvergenceError as ConvergenceError
 from distcausal.errors import DataError as DataError
 from distcausal.errors import DataWarning as DataWarning

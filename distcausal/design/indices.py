@@ -168,7 +168,7 @@ def check_count(functions: np.ndarray, dim: int) -> None:
     """
     if functions.sum() > _MOST:
         raise DesignError(
-            f"an index of this degree in {dim} dimensions gives more than {_MOST} "
+            f"an index of this size in {dim} dimensions gives more than {_MOST} "
             "functions. Lower the degree, or use HyperbolicCross."
         )
 

@@ -31,7 +31,7 @@ from distcausal.numerics.lines import (
     trigonometric_line,
 )
 
-__all__ = ["PolynomialSpace", "TrigonometricSpace"]
+__all__ = ["PolynomialSpace", "TrigonometricSpace", "check_products"]
 
 _DEGREE_TEN = TotalDegree(10)
 _FREQUENCY_FIVE = TotalDegree(5)
@@ -240,14 +240,32 @@ def _degrees(families: tuple[str, ...], rows: np.ndarray) -> dict[str, int]:
                 f"precision at their own points; the highest offered is {highest}. "
                 "Lower the degree."
             )
-    used = np.array([_HIGHEST.get(name, np.inf) for name in families])
-    if (rows / used).sum(axis=1).max() > 1:
+    check_products(families, rows)
+    return found
+
+
+def check_products(kinds: tuple[str, ...], degrees: np.ndarray) -> None:
+    """Refuse products that overflow at points where they are drawn.
+
+    Parameters
+    ----------
+    kinds
+        Of every variable: Hermite and Laguerre polynomials grow.
+    degrees
+        Shape ``(function, dim)``.
+
+    Raises
+    ------
+    DesignError
+        If they do.
+    """
+    used = np.array([_HIGHEST.get(name, np.inf) for name in kinds])
+    if (degrees / used).sum(axis=1).max() > 1:
         raise DesignError(
             "products of these degrees leave the range of double precision at their "
             f"own points: degrees of {listing(_HIGHEST)} divided by "
             f"{listing(_HIGHEST.values())} should sum to at most one. Lower them."
         )
-    return found
 
 
 def _entries(name: str, value: Any, families: tuple[str, ...]) -> list[Any]:

@@ -8,7 +8,7 @@ first point is drawn.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,9 +21,11 @@ from distcausal.design.spaces import Draw, Propose
 from distcausal.errors import DesignError
 from distcausal.numerics.lines import Line
 from distcausal.numerics.product import (
+    Product,
     ProductSource,
     envelopes,
     functions_used,
+    lines_of,
     product_background,
     product_means,
     product_of,
@@ -80,6 +82,16 @@ class ProductSpace:
     def dim(self) -> int:
         """Number of variables."""
         return self.basis.index.shape[1]
+
+    @property
+    def lines(self) -> list[Line]:
+        """Functions of every variable."""
+        basis = self.basis
+        found = lines_of(Product(basis.layout, basis.parameters), self.edges)
+        return [
+            replace(line, low=low, high=high)
+            for line, (low, high) in zip(found, basis.domain.T, strict=True)
+        ]
 
     @property
     def draw(self) -> Draw:

@@ -63,10 +63,10 @@ def line_densities(
     root = rule.root_density(given, column)[:, 0]
     length = jnp.abs(slope[:, 0] * given["stretch"])
     scaled = rule.values(given, standard)[:, 0] * root[:, None]
-    measure = root**2 / length
+    measure, own = root**2 / length, rule.background
     return LineDensities(
         x=given["shift"] + given["stretch"] * standard[:, 0],
         measure=measure,
-        background=rule.background(given, standard)[:, 0] * measure,
+        background=measure * (1.0 if own is None else own(given, standard)[:, 0]),
         squares=scaled**2 / length[:, None],
     )

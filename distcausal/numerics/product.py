@@ -31,6 +31,7 @@ __all__ = [
     "ProductSource",
     "envelopes",
     "functions_used",
+    "lines_of",
     "product_background",
     "product_means",
     "product_of",
@@ -104,6 +105,20 @@ def product_of(lines: Sequence[Line]) -> tuple[Product, tuple[np.ndarray, ...]]:
         )
         edges.append(np.stack([one.edges for one in members]))
     return Product(tuple(layout), tuple(parameters)), tuple(edges)
+
+
+def lines_of(product: Product, edges: Sequence[np.ndarray]) -> list[Line]:
+    """Lines that were grouped by `product_of`, in the order of the variables.
+
+    Their domain is left open.
+    """
+    found: dict[int, Line] = {}
+    for (kind, places), given, ends in zip(*product, edges, strict=True):
+        for place, variable in enumerate(places):
+            own = {name: array[place] for name, array in given.items()}
+            shift, stretch = (float(own.pop(name)) for name in _UNITS)
+            found[variable] = Line(kind, own, ends[place], shift, stretch)
+    return [found[variable] for variable in sorted(found)]
 
 
 def functions_used(index: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

@@ -1,4 +1,8 @@
-"""Fits at design points in tables and frames, a single one or many averaged."""
+"""Fits at design points in tables and frames, a single one or many averaged.
+
+Where a space was made from features with names, as a regression is, the summary shows
+their coefficients: the orthonormal functions made of them mean nothing to a reader.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from distcausal._base.table import Pairs, Table, decimals, numbers, p_value
+from distcausal._base.table import Pairs, Table, decimals, number, numbers, p_value
 from distcausal.design.intervals import Axis, averaged_df, estimate_frame, responses
 from distcausal.numerics.student import two_sided
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from distcausal.design.functional import FunctionalEstimate
     from distcausal.design.result import WLSResult
 
 __all__ = ["fit_frame", "fit_glance", "fit_table", "plot_frame"]
@@ -38,12 +43,15 @@ _ERRORS = {
 }
 
 
-def fit_frame(fit: WLSResult, confidence: float) -> pd.DataFrame:
+def fit_frame(fit: WLSResult, confidence: float, features: bool) -> pd.DataFrame:
     """One row per coefficient, draws outermost, responses innermost."""
-    error = np.nan * fit.coef if fit.std_error is None else fit.std_error
     draws = [] if fit.draws is None else [("draw", np.arange(fit.draws))]
-    axes = [*draws, *_axes(fit)]
-    return estimate_frame(axes, fit.coef, error, fit.df, confidence)
+    if features:
+        names, found = _features(fit)
+        axes = [*draws, ("term", names), *responses(fit.responses, fit.levels)]
+        return estimate_frame(axes, found.estimate, found.std_error, fit.df, confidence)
+    error = np.nan * fit.coef if fit.std_error is None else fit.std_error
+    return estimate_frame([*draws, *_axes(fit)], fit.coef, error, fit.df, confidence)
 
 
 def plot_frame(fit: WLSResult, confidence: float) -> pd.DataFrame:
@@ -55,6 +63,14 @@ def plot_frame(fit: WLSResult, confidence: float) -> pd.DataFrame:
 def _axes(fit: WLSResult) -> list[Axis]:
     labels = np.array(fit.basis.labels, dtype=object)
     return [("term", labels), *responses(fit.responses, fit.levels)]
+
+
+def _features(fit: WLSResult) -> tuple[np.ndarray, FunctionalEstimate]:
+    """Names of the features of the space and their coefficients, as functionals."""
+    rows = fit.basis.to_features(np.eye(fit.size))
+    used = rows.any(axis=1)  # not those that others determine
+    names = np.array(getattr(fit.basis, "names", fit.basis.labels), dtype=object)
+    return names[used], fit.functional(rows[used], name="features")
 
 
 def fit_glance(fit: WLSResult) -> pd.DataFrame:
@@ -87,18 +103,21 @@ def fit_glance(fit: WLSResult) -> pd.DataFrame:
 
 def fit_table(fit: WLSResult) -> Table:
     """Coefficients of one response with their errors, and what is promised."""
-    mean, error = fit.averaged()
+    heading, labels, mean, error = _coefficients(fit)
     if fit.responses is not None:
         shown = _shown(fit)
         mean, error = mean[:, shown], error[:, shown]
     t, p = two_sided(mean, error, averaged_df(fit.df, fit.draws))
     known = error[np.isfinite(error)]
     scale = known if known.size else np.abs(mean)
-    places = decimals(float(np.median(scale)))
+    places = np.full(len(mean), decimals(float(np.median(scale))))
+    if heading == "feature":  # each in a unit of its own
+        size = np.where(np.isfinite(error) & (error > 0), error, np.abs(mean))
+        places = np.array([decimals(float(one)) for one in size])
     columns = (
-        fit.basis.labels,
-        numbers(mean, places),
-        numbers(error, places),
+        labels,
+        tuple(map(number, mean, places)),
+        tuple(map(number, error, places)),
         numbers(t, 3),
         tuple("" if np.isnan(one) else p_value(one) for one in p),
     )
@@ -107,10 +126,21 @@ def fit_table(fit: WLSResult) -> Table:
         title=_TITLES[fit.method],
         left=_size_pairs(fit),
         right=_promise_pairs(fit),
-        columns=("function", "coef", "std err", "t", "P>|t|"),
+        columns=(heading, "coef", "std err", "t", "P>|t|"),
         rows=rows[:_MOST_ROWS],
         notes=_notes(fit),
     )
+
+
+def _coefficients(
+    fit: WLSResult,
+) -> tuple[str, tuple[str, ...], np.ndarray, np.ndarray]:
+    """Heading, names, averages and errors: of features where they have names."""
+    told = fit.covariance is not None or fit.std_error is None
+    if told and hasattr(fit.basis, "names"):
+        names, found = _features(fit)
+        return "feature", tuple(names), *found.averaged()
+    return "function", fit.basis.labels, *fit.averaged()
 
 
 def _size_pairs(fit: WLSResult) -> Pairs:

@@ -198,7 +198,9 @@ class FunctionalEstimate(Result):
 
     def _labels(self) -> tuple[str, tuple[str, ...]]:
         """Heading and labels of the rows of the summary."""
-        axes = self._axes()
+        axes = [
+            axis for axis in self._axes() if axis[0] != "functional" or len(axis[1]) > 1
+        ]
         if not axes:
             return "term", (self.name,)
         found = product(*([f"{label:g}" for label in labels] for _, labels in axes))

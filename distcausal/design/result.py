@@ -440,8 +440,8 @@ class WLSResult(Result):
 
         return fit_table(self)
 
-    def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
-        """Return one row per coefficient.
+    def tidy(self, confidence: float = 0.95, *, features: bool = False) -> pd.DataFrame:
+        """Return one row per coefficient, with ``features`` of `coef_features`.
 
         Columns: term, estimate, std_error, statistic, p_value, conf_low, conf_high;
         after the term draw and response, counted from 0, where there are any; for
@@ -449,7 +449,7 @@ class WLSResult(Result):
         """
         from distcausal.design._report import fit_frame
 
-        return fit_frame(self, confidence)
+        return fit_frame(self, confidence, features)
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the fit.

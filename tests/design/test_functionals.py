@@ -261,6 +261,7 @@ def test_rows_of_a_frame_say_what_they_are_about():
         assert set(frame["term"]) == {"value"}
         assert f"functional, {last}" in str(found)
         assert fit.tidy().columns[2] == last
+    assert "functional" not in str(FIT.value(GRID[:1])).replace("Functional", "")
     assert list(FIT.integral().tidy().columns[:2]) == ["term", "estimate"]
     assert list(CURVES.integral().tidy()["response"]) == [0, 1, 2]
     assert "level" in dc.wls(many, y, levels=levels).plot_data()

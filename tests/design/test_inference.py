@@ -192,8 +192,8 @@ def test_of_curves_the_middle_is_shown_and_named():
     fit = dc.wls(points, y * [1.0, 1e3, 1e6], levels=LEVELS)
     text = " ".join(str(fit).split())
     assert "Of 3 values per point the level 0.3 is shown" in text
-    cells = {row[1] for row in fit.summary().rows}
-    assert any(abs(float(cell) - fit.coef[0, 1]) < 1 for cell in cells)
+    shown = [float(row[1]) for row in fit.summary().rows]
+    assert_allclose(shown, fit.coef_features[:, 1], atol=1)
     assert list(fit.tidy()["level"].unique()) == LEVELS.tolist()
 
 
@@ -245,3 +245,57 @@ def test_arrays_that_mask_nothing_are_taken():
     points = scattered(dc.VolumeSampling(SPACE, 9))
     y = rough(points)
     assert dc.wls(points, np.ma.masked_array(y, mask=False)) == dc.wls(points, y)
+
+
+@pytest.mark.parametrize("leverage", ["hc1", "hc3"])
+def test_features_have_the_errors_of_the_regression_on_them(leverage):
+    import pandas as pd
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {"one": 1.0, "age": rng.normal(40, 9, 50), "tiny": rng.normal(size=50) * 1e-6}
+    )
+    index = rng.permutation(50)[:20]
+    points = points_at(dc.VolumeSampling(dc.FiniteSpace(frame), 20, "one"), index)
+    y = rng.normal(size=20)
+    fit = dc.wls(points, y, leverage=leverage)
+    other = sm.OLS(y, frame.iloc[index]).fit(cov_type=leverage.upper(), use_t=True)
+    found = fit.tidy(features=True).set_index("term")
+    assert found.index.tolist() == ["one", "age", "tiny"]
+    # The condition number is 1e7 before columns are scaled.
+    assert_allclose(found["estimate"], other.params, rtol=1e-8)
+    assert_allclose(found["estimate"], fit.coef_features, rtol=1e-10)
+    assert_allclose(found["std_error"], other.bse, rtol=1e-8)
+    assert_allclose(found["p_value"], other.pvalues, rtol=1e-7)
+    ends = other.conf_int(0.05)
+    assert_allclose(found[["conf_low", "conf_high"]], ends, rtol=1e-7)
+    rows = {row[0]: row for row in fit.summary().rows}
+    assert list(rows) == ["one", "age", "tiny"]
+    assert_allclose(float(rows["age"][2]), other.bse["age"], rtol=0.01)
+    assert float(rows["tiny"][2]) > 0
+    assert fit.summary().columns[0] == "feature"
+
+
+def test_features_that_others_determine_have_no_row():
+    x = np.linspace(-1, 1, 12)
+    features = np.stack([x**0, x, 2 * x], axis=1)
+    space = dc.FiniteSpace(features, rank="truncate")
+    points = points_at(dc.VolumeSampling(space, 6), np.array([0, 2, 4, 6, 8, 11]))
+    fit = dc.wls(points, x[points.index] ** 2)
+    assert len(fit.tidy(features=True)) == 2
+    many = points_at(dc.VolumeSampling(space, 6), np.stack([points.index] * 3))
+    curves = np.abs(x)[many.index][..., None] * [1.0, 2.0]
+    frame = dc.wls(many, curves).tidy(features=True)
+    assert list(frame.columns[:3]) == ["term", "draw", "response"]
+    assert len(frame) == 3 * 2 * 2
+
+
+def test_functions_of_a_domain_are_shown_by_their_names():
+    points = spread_out(dc.VolumeSampling(LINE, 9))
+    fit = dc.wls(points, rough(points))
+    assert fit.summary().columns[0] == "function"
+    found, plain = fit.tidy(features=True), fit.tidy()
+    assert found["term"].tolist() == plain["term"].tolist()
+    for name in plain.columns[1:]:
+        assert_allclose(found[name], plain[name], rtol=1e-12)

@@ -8,7 +8,7 @@ import numpy as np
 
 from distcausal.errors import DesignError
 
-__all__ = ["check_room", "finite_number", "finite_numbers"]
+__all__ = ["check_room", "finite_number", "finite_numbers", "numbers_in"]
 
 _MOST_NUMBERS = 60_000_000  # half a gigabyte; a table for draws has two such arrays
 
@@ -29,6 +29,14 @@ def check_room(what: str, functions: int, cells: int) -> None:
         )
 
 
+def numbers_in(value: Any) -> np.ndarray:
+    """Return an array of numbers, or one that is none if it holds anything else."""
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        return np.array(np.nan)
+
+
 def finite_numbers(name: str, value: Any, count: int) -> list[float]:
     """Return so many finite numbers.
 
@@ -37,10 +45,7 @@ def finite_numbers(name: str, value: Any, count: int) -> list[float]:
     DesignError
         If they are not.
     """
-    try:
-        found = np.atleast_1d(np.asarray(value, dtype=float))
-    except (TypeError, ValueError):
-        found = np.array([np.nan])
+    found = np.atleast_1d(numbers_in(value))
     if found.shape != (count,) or not np.isfinite(found).all():
         wanted = "a finite number" if count == 1 else f"{count} finite numbers"
         raise DesignError(f"{name} {value!r} should be {wanted} where it is used.")

@@ -7,6 +7,7 @@ orthonormal, for products of functions of one variable their parameters and indi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ import jax
 import numpy as np
 
 from distcausal._base.fit import Record
-from distcausal._base.precision import double
+from distcausal._base.precision import double, frozen
 from distcausal._base.shapes import pad_rows, size_class
 from distcausal._base.typing import Array
 from distcausal.errors import DataError, listing
@@ -156,6 +157,11 @@ class ProductBasis(Record):
     index: np.ndarray
     terms: tuple[tuple[str, ...], ...]
     domain: np.ndarray
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Take the fields; parameters, too, are nobody else's to change."""
+        own = jax.tree.map(frozen, state["parameters"])
+        super().__setstate__({**state, "parameters": own})
 
     @property
     def labels(self) -> tuple[str, ...]:

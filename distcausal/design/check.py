@@ -21,13 +21,21 @@ __all__ = [
 
 Weight = Literal["christoffel", "one"] | float
 _NO_NUMBERS = {"M": "dates", "m": "durations", "U": "text", "S": "text"}
+_LEAST_SHARE = 1e-300
 _SHARES: dict[object, float] = {"christoffel": 1.0, "one": 0.0}
 
 
 def features_and_mass(
-    features: Any, mass: Any
+    features: Any, mass: Any, *, least: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Float64 features, masses that sum to one, and names of the features.
+
+    Parameters
+    ----------
+    features, mass
+        As the user gave them.
+    least
+        How many points should have mass; as many as features if left out.
 
     Raises
     ------
@@ -54,7 +62,9 @@ def features_and_mass(
             f"{listing(dict.fromkeys(names[place] for place in places))}, first in row "
             f"{rows[0]}. Remove or fill them."
         )
-    return columns, probabilities(mass, columns.shape), names
+    points, functions = columns.shape
+    wanted = functions if least is None else least
+    return columns, probabilities(mass, (points, wanted)), names
 
 
 def probabilities(mass: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -72,6 +82,8 @@ def probabilities(mass: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 def shares(name: str, given: Any, points: int) -> np.ndarray:
     """Nonnegative numbers divided by their sum, equal ones if none are given.
+
+    Those below 1e-300 of the largest count as zero.
 
     Raises
     ------
@@ -94,6 +106,8 @@ def shares(name: str, given: Any, points: int) -> np.ndarray:
         raise DataError(f"{name} should be positive somewhere; all of it is zero.")
     # Dividing by the largest first keeps sums of huge weights finite.
     weight = weight / weight.max()
+    # Densities with respect to smaller ones would leave the range of the numbers.
+    weight[weight < _LEAST_SHARE] = 0.0
     return weight / weight.sum()
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from distcausal._base.fit import Record
 from distcausal.design.arguments import finite_number
 from distcausal.design.basis import combined, point_rows
-from distcausal.design.check import features_and_mass, whole_number
+from distcausal.design.check import features_and_mass, numbers, whole_number
 from distcausal.design.spaces import FiniteSpace, independent_columns
 from distcausal.errors import DataError, check_choice
 from distcausal.numerics.kernel import KERNELS
@@ -84,7 +84,7 @@ class CutoffBasis(Record):
         return np.linalg.solve(self.upper, coef)
 
 
-@dataclass(frozen=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class CutoffSpace(FiniteSpace):
     """Polynomials below and above a cutoff, on units weighted by a kernel.
 
@@ -182,10 +182,12 @@ class CutoffSpace(FiniteSpace):
 
 
 def _column(running: Any) -> np.ndarray:
-    given = np.asarray(running)
-    if given.ndim != 1:
+    given = numbers("running", running)
+    lost = np.count_nonzero(~np.isfinite(given))
+    if given.ndim != 1 or lost:
         raise DataError(
-            f"running should have one number per unit; got shape {given.shape}."
+            "running should have one number per unit, all finite; got shape "
+            f"{given.shape} with {lost} missing or infinite. Drop such units."
         )
     return given[:, None]
 

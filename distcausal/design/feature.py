@@ -164,7 +164,8 @@ class FeatureSpace(FiniteSpace):
         count = whole_number("reference", reference, 1)
         points, mass = reference_points(measure, count, seed, "reference")
         features = _features(feature_fn, points)
-        columns, weight, _ = features_and_mass(features, mass)
+        least = 1 if rank == "truncate" else None
+        columns, weight, _ = features_and_mass(features, mass, least=least)
         names = tuple(f"feature {place}" for place in range(columns.shape[1]))
         rows, upper, kept = independent_columns(columns, weight, names, rank)
         basis = FeatureBasis(

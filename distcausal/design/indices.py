@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import log1p
+from typing import Any
 
 import numpy as np
 
+from distcausal.design.arguments import numbers_in
 from distcausal.errors import DesignError
 
 __all__ = [
@@ -57,6 +59,7 @@ class TotalDegree:
 
     def __post_init__(self) -> None:
         _check_degree(self.degree)
+        object.__setattr__(self, "weights", _kept(self.weights))
 
     def multi_indices(self, dim: int) -> np.ndarray:
         """Multi-indices in lexicographic order, shape ``(function, dim)``."""
@@ -113,6 +116,7 @@ class HyperbolicCross:
 
     def __post_init__(self) -> None:
         _check_degree(self.degree)
+        object.__setattr__(self, "weights", _kept(self.weights))
 
     def multi_indices(self, dim: int) -> np.ndarray:
         """Multi-indices in lexicographic order, shape ``(function, dim)``."""
@@ -133,7 +137,10 @@ def multi_indices(index: IndexSet | Sequence[Sequence[int]], dim: int) -> np.nda
     """
     if isinstance(index, TotalDegree | Tensor | HyperbolicCross):
         return index.multi_indices(dim)
-    given = np.array(index)
+    try:
+        given = np.array(index)
+    except ValueError:  # rows of different lengths
+        given = np.array([])
     if given.ndim == 1 and dim == 1:
         given = given[:, None]
     whole = given.dtype.kind in "iu" and given.ndim == 2 and given.shape[1] == dim
@@ -179,9 +186,19 @@ def _check_degree(degree: object) -> None:
         raise DesignError(f"degree {degree!r} should be a whole number, 0 or more.")
 
 
+def _kept(weights: Any) -> tuple[float, ...] | None:
+    """Weights as numbers that can be compared and hashed."""
+    if weights is None:
+        return None
+    given = numbers_in(weights)
+    if given.ndim != 1:
+        raise DesignError(f"weights {weights!r} should be numbers, one per variable.")
+    return tuple(given.tolist())
+
+
 def _checked(weights: Weights, dim: int) -> np.ndarray:
     """Weights of the variables."""
-    given = np.ones(dim) if weights is None else np.asarray(weights, dtype=float)
+    given = np.ones(dim) if weights is None else np.array(weights)
     if given.shape != (dim,) or not (np.isfinite(given) & (given > 0)).all():
         raise DesignError(
             f"weights {weights!r} should be {dim} positive numbers, one per variable."

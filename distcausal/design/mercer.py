@@ -25,7 +25,13 @@ from distcausal.design.basis import Basis, point_rows
 from distcausal.design.check import features_and_mass, whole_number
 from distcausal.design.measure import reference_points
 from distcausal.design.product import ProductSpace
-from distcausal.design.spaces import Draw, FiniteSpace, Propose, Space
+from distcausal.design.spaces import (
+    Draw,
+    FiniteSpace,
+    Pickled,
+    Propose,
+    Space,
+)
 from distcausal.errors import DataError, DesignError, check_choice
 from distcausal.numerics.lines import mercer_line, sine_line
 
@@ -37,7 +43,7 @@ _LEAST_EIGENVALUE = 1e-12  # of the largest; smaller ones are rounding
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class MercerSpace:
+class MercerSpace(Pickled):
     """Leading eigenfunctions of a kernel.
 
     Designs mix the optimal density with ``k(x, x) / ∫ k dμ`` where others mix it with

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from distcausal.design.arguments import finite_number, finite_numbers
+from distcausal.design.arguments import finite_number, finite_numbers, numbers_in
 from distcausal.design.check import whole_number
 from distcausal.design.indices import (
     IndexSet,
@@ -150,7 +150,7 @@ class PolynomialSpace(ProductSpace):
         return f"PolynomialSpace({self.size} {named} polynomials of {variables})"
 
 
-@dataclass(frozen=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class TrigonometricSpace(ProductSpace):
     """Sines and cosines of one or several variables, uniform on a period.
 
@@ -195,7 +195,7 @@ class TrigonometricSpace(ProductSpace):
         period: Any = 1.0,
     ) -> None:
         variables = whole_number("dim", dim, 1)
-        length = np.asarray(period, dtype=float)
+        length = numbers_in(period)
         right = length.ndim == 0 or length.shape == (variables,)
         if not right or not (np.isfinite(length) & (length > 0)).all():
             raise DesignError(
@@ -218,14 +218,14 @@ class TrigonometricSpace(ProductSpace):
 
 
 def _families(family: Any, dim: int) -> tuple[str, ...]:
-    names = (family,) * dim if isinstance(family, str) else tuple(family)
-    if len(names) != dim:
+    names = (family,) * dim if isinstance(family, str) else family
+    if not isinstance(names, list | tuple) or len(names) != dim:
         raise DesignError(
-            f"family should be one name or {dim}, one per variable; got {len(names)}."
+            f"family should be one name or {dim}, one per variable; got {family!r}."
         )
     for name in names:
         check_choice("family", name, tuple(_ARGUMENTS))
-    return names
+    return tuple(names)
 
 
 def _degrees(families: tuple[str, ...], rows: np.ndarray) -> dict[str, int]:

@@ -8,7 +8,7 @@ first point is drawn.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from distcausal.design.arguments import check_room
 from distcausal.design.basis import ProductBasis
-from distcausal.design.spaces import Draw, Propose
+from distcausal.design.spaces import Draw, Pickled, Propose
 from distcausal.errors import DesignError
 from distcausal.numerics.lines import Line
 from distcausal.numerics.product import (
@@ -36,7 +36,7 @@ __all__ = ["ProductSpace"]
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class ProductSpace:
+class ProductSpace(Pickled):
     """Products of functions of one variable; the base of continuous spaces.
 
     Attributes
@@ -67,6 +67,8 @@ class ProductSpace:
             terms=tuple(terms),
             domain=np.array([(line.low, line.high) for line in lines]).T,
         )
+        for cells in edges:
+            cells.flags.writeable = False
         vars(self).update({"basis": basis, "edges": edges} | others)
 
     def __repr__(self) -> str:
@@ -122,10 +124,6 @@ class ProductSpace:
         )
         with jax.enable_x64(True):
             return jax.device_put(whole)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What is stored: tables are made again when needed."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def values(self, points: np.ndarray) -> np.ndarray:
         """Orthonormal functions at points of the domain, ``(..., point, m)``."""

@@ -12,11 +12,12 @@ are products of functions of one variable.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
@@ -33,6 +34,7 @@ from distcausal.numerics.frame import orthonormal_frame
 __all__ = [
     "Draw",
     "FiniteSpace",
+    "Pickled",
     "Propose",
     "Rank",
     "Space",
@@ -94,8 +96,24 @@ def finite_part(space: Space) -> FiniteSpace | None:
     return inner if isinstance(inner, FiniteSpace) else None
 
 
+class Pickled:
+    """Base of spaces, frozen dataclasses: what a pickle holds of them."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Fields alone: what JAX holds is made again when needed."""
+        given: Any = self
+        return {one.name: getattr(self, one.name) for one in fields(given)}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Take the fields, arrays read-only as they were, which pickles forget."""
+        for leaf in jax.tree.leaves(dict(state)):
+            if isinstance(leaf, np.ndarray):
+                leaf.flags.writeable = False
+        vars(self).update(state)
+
+
 @dataclass(frozen=True, eq=False, init=False)
-class FiniteSpace:
+class FiniteSpace(Pickled):
     """Linear combinations of features on finitely many points with given masses.
 
     Parameters
@@ -106,7 +124,8 @@ class FiniteSpace:
         space holds an orthonormal basis of the same size.
     mass
         Nonnegative, shape ``(N,)``, in any scale: it is divided by its sum. Points of
-        mass zero are never drawn. Equal masses if left out.
+        mass zero are never drawn, and masses below 1e-300 of the largest count as
+        zero. Equal masses if left out.
     rank
         ``"full"``: dependent features are an error; ``"truncate"``: features that those
         before them determine are left out, and listed in ``dropped``.
@@ -125,8 +144,9 @@ class FiniteSpace:
     ------
     DataError
         If a feature or a mass is missing or infinite, a mass is negative, all masses
-        are zero, fewer than m points have mass, or the features are linearly
-        dependent; the message names the columns that others determine.
+        are zero, or, unless they may be truncated, fewer than m points have mass or
+        the features are linearly dependent; the message names the columns that others
+        determine.
     DesignError
         If ``rank`` is not one of those offered.
 
@@ -157,7 +177,8 @@ class FiniteSpace:
     def __init__(
         self, features: object, mass: object = None, *, rank: Rank = "full"
     ) -> None:
-        columns, weight, names = features_and_mass(features, mass)
+        least = 1 if rank == "truncate" else None
+        columns, weight, names = features_and_mass(features, mass, least=least)
         rows, upper, kept = independent_columns(columns, weight, names, rank)
         basis = LinearBasis(upper=upper, names=names, kept=kept)
         self._hold(basis, weight, rows, missing(names, kept))
@@ -259,10 +280,6 @@ class FiniteSpace:
     @cached_property
     def _device_rows(self) -> Array:
         return resident(self.rows)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What is stored: arrays that JAX holds are made again when needed."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def values(self, atoms: np.ndarray) -> np.ndarray:
         """Orthonormal functions at atoms, shape ``(..., point, m)``."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from distcausal.design.arguments import check_room
+from distcausal.design.arguments import check_room, numbers_in
 from distcausal.design.basis import combined
 from distcausal.design.check import whole_number
 from distcausal.design.indices import IndexSet, Tensor, multi_indices
@@ -26,7 +26,7 @@ __all__ = ["SplineSpace"]
 _HIGHEST = 10  # powers of a higher degree would lose digits
 
 
-@dataclass(frozen=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class SplineSpace(ProductSpace):
     """Splines of one or several variables, uniform between the first and last knot.
 
@@ -109,7 +109,7 @@ class SplineSpace(ProductSpace):
 
 def _checked(knots: Any, degree: int) -> np.ndarray:
     """Knots as numbers, the ends once."""
-    places = np.asarray(knots, dtype=float)
+    places = numbers_in(knots)
     shaped = places.ndim == 1 and len(places) >= 2 and np.isfinite(places).all()
     if not shaped or (np.diff(places) < 0).any() or places[0] == places[-1]:
         raise DesignError(

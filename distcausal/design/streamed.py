@@ -26,7 +26,7 @@ from distcausal._base.shapes import pad_rows, size_class
 from distcausal._base.typing import Array
 from distcausal.design.basis import LinearBasis
 from distcausal.design.check import probabilities, whole_number
-from distcausal.design.spaces import Draw, Propose, independent_columns
+from distcausal.design.spaces import Draw, Pickled, Propose, independent_columns
 from distcausal.errors import DataError
 from distcausal.numerics.determinant import inverse_cdf, leverage
 
@@ -38,7 +38,7 @@ _LEAST_DIAGONAL = 1e-5
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class StreamedSpace:
+class StreamedSpace(Pickled):
     """Linear combinations of features that are read from where they are stored.
 
     Parameters
@@ -186,11 +186,6 @@ class StreamedSpace:
         own = next(_NUMBERS)
         _OPEN[own] = self
         return own
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What is stored: numbers and arrays that JAX holds belong to one process."""
-        kept = ("basis", "mass", "leverage", "means", "fetch", "_inverses")
-        return {name: vars(self)[name] for name in kept}
 
     def values(self, atoms: np.ndarray) -> np.ndarray:
         """Orthonormal functions at atoms, shape ``(..., point, m)``."""

@@ -23,7 +23,7 @@ from distcausal.errors import DesignError
 __all__ = ["TensorSpace"]
 
 
-@dataclass(frozen=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class TensorSpace(ProductSpace):
     """Products of the functions of several spaces of one variable.
 

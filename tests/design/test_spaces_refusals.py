@@ -66,6 +66,11 @@ BAD_DESIGNS = {
         lambda: dc.TotalDegree(3, weights=(1, 0)).multi_indices(2),
         "2 positive numbers",
     ),
+    "no family": (lambda: dc.PolynomialSpace(5), "one name or 1"),
+    "worded period": (lambda: dc.TrigonometricSpace(period="a"), "period 'a' should"),
+    "worded knots": (lambda: dc.SplineSpace("abc"), "knots should .* got 'abc'"),
+    "ragged": (lambda: dc.PolynomialSpace(dim=2, index=[[0, 1], [2]]), "rows of 2"),
+    "worded weights": (lambda: dc.TotalDegree(2, weights="a"), "weights 'a' should"),
     "period": (lambda: dc.TrigonometricSpace(period=0), "period 0"),
     "knots": (lambda: dc.SplineSpace([1, 0]), "ascending"),
     "one knot": (lambda: dc.SplineSpace([1, 1]), "ascending"),
@@ -130,6 +135,14 @@ BAD_DATA = {
     "side": (
         lambda: dc.CutoffSpace([-1.0, -0.5, 0.2], bandwidth=2),
         "above the cutoff 0, 1 units",
+    ),
+    "missing running": (
+        lambda: dc.CutoffSpace([0.1, np.nan, 0.3], bandwidth=1),
+        "running should .* 1 missing",
+    ),
+    "worded running": (
+        lambda: dc.CutoffSpace(["a", "b"], bandwidth=1),
+        "running should be numbers",
     ),
     "running": (lambda: dc.CutoffSpace(POWERS, bandwidth=2), "one number per unit"),
 }
@@ -273,3 +286,73 @@ def test_a_background_of_ones_is_not_compiled(caplog):
         found = space.background(np.zeros((3, 11, 2)))
     assert_array_equal(found, np.ones((3, 11)))
     assert "Compiling" not in caplog.text
+
+
+def arrays(value):
+    """All arrays that an object holds, and those that are held by these."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, tuple | list):
+        return [one for part in value for one in arrays(part)]
+    if isinstance(value, dict):
+        return arrays(list(value.values()))
+    return arrays(vars(value)) if type(value).__module__.startswith("dist") else []
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        dc.FiniteSpace(POWERS),
+        dc.StreamedSpace(POWERS),
+        dc.CutoffSpace(X, bandwidth=1),
+        dc.TrigonometricSpace(2, dc.TotalDegree(1)),
+        dc.MercerSpace("brownian_bridge", 3),
+    ],
+    ids=repr,
+)
+def test_what_comes_back_from_a_pickle_cannot_be_changed(space):
+    back = pickle.loads(pickle.dumps(space))
+    held = arrays({name: one for name, one in vars(back).items() if name != "fetch"})
+    assert len(held) > 1
+    assert not any(one.flags.writeable for one in held)
+
+
+@pytest.mark.parametrize("kind", [dc.TotalDegree, dc.HyperbolicCross])
+def test_index_sets_are_compared_and_hashed_by_their_numbers(kind):
+    array, listed = kind(2, weights=np.array([1.0, 2])), kind(2, weights=[1, 2])
+    assert array == listed
+    assert hash(array) == hash(listed)
+    assert array != kind(2, weights=(1, 3))
+
+
+def test_more_columns_than_points_can_be_truncated():
+    columns = np.vander(X[:4], 6, increasing=True)
+    space = dc.FiniteSpace(columns, rank="truncate")
+    assert space.dropped == ("column 4", "column 5")
+    fit = dc.wls(dc.ProjectionDPP(space).sample(seed=1), np.zeros(4))
+    assert fit.coef_features.shape == (6,)
+    with pytest.raises(dc.DataError, match="6 features needs at least 6 points"):
+        dc.FiniteSpace(columns)
+    few = dc.FeatureSpace(lambda x: x[0] ** jnp.arange(6), X[:4], rank="truncate")
+    assert few.size == 4
+
+
+def test_masses_too_small_to_divide_by_are_no_masses():
+    mass = np.array([1.0, 1, 1, 1e-305, 1, 1, 1, 1, 1])
+    space = dc.FiniteSpace(POWERS, mass)
+    assert space.mass[3] == 0
+    assert space.leverage[3] == 0
+    # Here the point would hold a function alone, and be drawn with weight zero.
+    with pytest.raises(dc.DataError, match="needs at least"):
+        dc.FiniteSpace(np.eye(3), [1.0, 1, 1e-310])
+    kept = dc.FiniteSpace(np.eye(3), [1.0, 1, 1e-290])
+    points = dc.ProjectionDPP(kept).sample(seed=1)
+    assert (points.weights > 0).all()
+
+
+def test_spaces_say_how_large_they_are():
+    waves = dc.TrigonometricSpace(index=dc.TotalDegree(1))
+    assert repr(waves) == "TrigonometricSpace(3 functions of 1 variable)"
+    both = dc.TensorSpace([waves, dc.SplineSpace([0, 1])])
+    assert repr(both) == "TensorSpace(12 functions of 2 variables)"
+    assert "4 features on 9 points" in repr(dc.CutoffSpace(X, bandwidth=1))

@@ -48,7 +48,7 @@ def grouped(
         Draws per call; the last call repeats some to be as large as the others.
     keys
         One JAX key per draw.
-    lanes
+    *lanes
         NumPy arrays or trees of them, one entry per draw.
     chosen
         Positions of the keys whose draws are wanted; all if left out.

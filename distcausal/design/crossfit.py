@@ -56,8 +56,8 @@ from distcausal.numerics.replicates import Average, average_products
 
 __all__ = ["cross_fitted_wls", "quasi_projection", "replicated_wls"]
 
-# With fewer blocks their spread says too little about the error: with eight, 95 %
-# intervals by the normal law cover 91 %.
+# Few blocks say little about the error, and intervals are wide to make up for it: with
+# eight a fifth wider than if it were known.
 _FEWEST_BLOCKS = 8
 # Of m independent points on a domain even polynomials have fits without a mean, of
 # m + 1 without a variance.

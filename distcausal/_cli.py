@@ -90,7 +90,14 @@ def _add_r3d(commands: Any) -> None:
     columns.add_argument("--treatment", help="treatment of the unit, if fuzzy")
     columns.add_argument("--cluster", help="units with the same label may be dependent")
     columns.add_argument("--unit-weights", help="weight of the unit among units")
-    how = r3d.add_argument_group("how to estimate")
+    _add_method(r3d.add_argument_group("how to estimate"))
+    r3d.add_argument(
+        "--out", type=Path, default=R3D_FOLDER, metavar="DIR", help=_default("folder")
+    )
+
+
+def _add_method(how: Any) -> None:
+    """Describe the options of the estimator."""
     how.add_argument("--cutoff", type=float, default=0.0, help=_default())
     how.add_argument(
         "--method", default="frechet", help=_default("frechet or pointwise")
@@ -130,9 +137,6 @@ def _add_r3d(commands: Any) -> None:
     how.add_argument("--seed", type=int, default=0, help=_default())
     how.add_argument("--missing", default="raise", help=_default("raise or drop"))
     how.add_argument("--confidence", type=float, default=0.95, help=_default())
-    r3d.add_argument(
-        "--out", type=Path, default=R3D_FOLDER, metavar="DIR", help=_default("folder")
-    )
 
 
 def _default(what: str = "") -> str:

@@ -299,17 +299,8 @@ def required_size(
     name = _kind(design)
     check_delta(delta)
     check_choice("event", event, ("lower", "norm"))
-    check_confidence(confidence)
     check_seed(seed)
-    number = isinstance(eta, float | np.floating)
-    if not number or not 0 < eta < 1:
-        raise DesignError(f"eta {eta!r} should be a number in (0, 1).")
-    needed = int(np.ceil(np.log((1 - confidence) / 2) / np.log1p(-eta)))
-    if draws < needed:
-        raise DesignError(
-            f"{draws} draws cannot show that fewer than {eta:g} of them are unstable; "
-            f"it takes at least {needed}."
-        )
+    _check_draws(draws, eta, confidence)
     made = _maker(space, name, weight)
 
     def tried(blocks: int) -> Stability:
@@ -393,6 +384,20 @@ def _factors(design: Design, least: float, chance: float) -> dict[str, float | N
         if mixed and kernel is not None
         else None,
     }
+
+
+def _check_draws(draws: int, eta: object, confidence: float) -> None:
+    """Raise `DesignError` unless so many draws can show so rare an event."""
+    check_confidence(confidence)
+    number = isinstance(eta, float | np.floating)
+    if not number or not 0 < eta < 1:  # type: ignore[operator]
+        raise DesignError(f"eta {eta!r} should be a number in (0, 1).")
+    needed = int(np.ceil(np.log((1 - confidence) / 2) / np.log1p(-eta)))  # type: ignore[operator]
+    if draws < needed:
+        raise DesignError(
+            f"{draws} draws cannot show that fewer than {eta:g} of them are unstable; "
+            f"it takes at least {needed}."
+        )
 
 
 def _search(tried: Callable[[int], Stability], eta: float) -> tuple[Stability, ...]:

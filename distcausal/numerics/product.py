@@ -158,7 +158,7 @@ def envelopes(
             name = b"".join(part.tobytes() for part in parts)
             if name not in known:
                 own = partial(_of_one, density, one, rows)
-                functions = _functions(KINDS[kind], given) + 1
+                functions = _functions(kind, given) + 1
                 known[name] = tabulated(own, cells, functions=functions)
             each.append(known[name])
         stacked = (np.stack(field) for field in zip(*each, strict=True))
@@ -183,7 +183,7 @@ def product_means(
         if KINDS[kind].constant_first:
             product *= (index[:, np.array(places)] == 0).all(axis=1)
             continue
-        functions = _functions(KINDS[kind], given)
+        functions = _functions(kind, given)
         means = np.zeros((len(places), functions))
         half = np.diff(ends, axis=1)[..., None] / 2
         for some in slices(half.shape[1], _NODES * len(places) * functions):
@@ -203,10 +203,17 @@ def _of_one(
     return density(given, t[:, None])[:, 0, rows]
 
 
-def _functions(kind: Kind, given: dict[str, Any]) -> int:
+def _functions(kind: str, given: dict[str, Any]) -> int:
     """Number of functions of a variable."""
+    return _count(kind, tuple((name, array.shape) for name, array in given.items()))
+
+
+@cache
+def _count(kind: str, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> int:
+    """As `_functions`, traced once for parameters of the same shapes."""
+    given = {name: np.zeros(shape) for name, shape in shapes}
     point = np.zeros((1, len(given["shift"])))
-    return int(jax.eval_shape(kind.values, given, point).shape[-1])
+    return int(jax.eval_shape(KINDS[kind].values, given, point).shape[-1])
 
 
 def _shapes_only(given: dict[str, Any]) -> list[Any]:

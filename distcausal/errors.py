@@ -10,14 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "ComplexityError",
+    "ConditioningError",
     "ConvergenceError",
     "DataError",
     "DataWarning",
     "DesignError",
     "DistCausalError",
     "DistCausalWarning",
+    "GraphError",
     "IdentificationError",
     "InferenceWarning",
+    "ModelError",
+    "PositivityError",
+    "QueryError",
+    "SyntaxError_",
+    "TypeError_",
     "check_choice",
     "listing",
 ]
@@ -41,6 +49,41 @@ class IdentificationError(DistCausalError):
 
 class ConvergenceError(DistCausalError):
     """An iterative method stopped before it met its own criterion."""
+
+
+class GraphError(DistCausalError):
+    """A causal graph breaks a rule: a cycle, a loop, a name used twice."""
+
+
+class QueryError(DistCausalError):
+    """A question about a graph or model names what is not there, or contradicts itself.
+
+    The message lists the names or states there are.
+    """
+
+
+class TypeError_(DistCausalError, TypeError):
+    """Wires that should meet carry different types; both types are shown."""
+
+
+class SyntaxError_(DistCausalError):
+    """A diagram is not well formed, such as one name for boxes of two types."""
+
+
+class ModelError(DistCausalError):
+    """A model lacks what the question needs, such as noise that fixes every outcome."""
+
+
+class PositivityError(DistCausalError):
+    """A quantity divides by the probability of an event that never occurs."""
+
+
+class ConditioningError(PositivityError):
+    """The event conditioned on has probability zero."""
+
+
+class ComplexityError(DistCausalError):
+    """The answer would need an array larger than allowed; the message has the cost."""
 
 
 class DistCausalWarning(UserWarning):

@@ -1,0 +1,1 @@
+"""Causal inference by string-diagram surgery: graphs, diagrams, channels, queries."""

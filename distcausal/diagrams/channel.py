@@ -17,15 +17,16 @@ import numpy as np
 
 from distcausal._base.fit import Record
 from distcausal.diagrams.labelled import LabelledArray
+from distcausal.diagrams.rules import check_meet, check_rows, divided
 from distcausal.diagrams.space import Space, Ty, as_type
-from distcausal.errors import DataError, QueryError, TypeError_, listing
+from distcausal.errors import DataError, QueryError, listing
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from distcausal.data.distributions import RandomDistributions
 
-__all__ = ["ATOL", "Channel", "check_meet"]
+__all__ = ["ATOL", "Channel"]
 
 ATOL = 1e-6  # published networks are rounded to seven digits; rows miss 1 by 1e-7
 ROUNDING = 1e-12  # sums of a few thousand float64 numbers err by less
@@ -93,52 +94,20 @@ class Channel(Record):
                 f"axes first, but its values have shape {values.shape}."
             )
         if renormalise:
-            values = _divided(values, len(self.dom))
+            values = divided(values, len(self.dom))
         if self.support is not None:
             support = np.broadcast_to(np.asarray(self.support, bool), self.dom.shape)
             object.__setattr__(self, "support", support)
         object.__setattr__(self, "values", values)
-        self._check_rows(atol)
+        check_rows(
+            values,
+            self.dom,
+            self.cod,
+            support=self.support,
+            partial=self.partial,
+            atol=atol,
+        )
         super().__post_init__()
-
-    def _check_rows(self, atol: float) -> None:
-        rows = self.values.reshape(prod(self.dom.shape), -1)
-        total = rows.sum(axis=1)
-        known = np.ones(len(rows), bool)
-        if self.support is not None:
-            known = self.support.ravel() | ~np.isnan(total)
-        self._refuse(known & ~np.isfinite(total), "should be finite, but", "holds NaN or infinity")
-        negative = (rows < 0).any(axis=1)
-        self._refuse(
-            known & negative,
-            "should not be negative, but",
-            lambda at: f"holds {rows[at].min():.6g}",
-        )
-        if not self.partial:
-            self._refuse(
-                known & (np.abs(total - 1) > atol),
-                "should sum to 1, but",
-                lambda at: f"sums to {total[at]:.6g}, {total[at] - 1:+.3g} off",
-            )
-
-    def _refuse(
-        self, bad: np.ndarray, rule: str, fact: str | Callable[[int], str]
-    ) -> None:
-        if not bad.any():
-            return
-        at = int(np.argmax(bad))
-        place = np.unravel_index(at, self.dom.shape)
-        states = [
-            f"{space.name}={space.known[i]!r}"
-            for space, i in zip(self.dom, place, strict=True)
-        ]
-        row = f"row {', '.join(states)}" if states else "state"
-        found = fact if isinstance(fact, str) else fact(at)
-        raise DataError(
-            f"rows of the channel {self.dom} -> {self.cod} {rule} the {row} {found} "
-            f"({int(bad.sum())} of {bad.size} rows). Correct it, or divide counts by "
-            "their sum with renormalise=True."
-        )
 
     @classmethod
     def identity(cls, wires: object) -> Channel:
@@ -467,33 +436,6 @@ class Channel(Record):
         return f"{kind} {self.dom} -> {self.cod}\n{shown}"
 
 
-def check_meet(left: Ty, right: Ty) -> None:
-    """Raise unless the outputs of one step are the inputs of the next.
-
-    Raises
-    ------
-    TypeError_
-        If they are not; the message has both types and the first wire that differs.
-    """
-    if left == right:
-        return
-    ends = zip(left, right, strict=False)
-    at = next((i for i, (a, b) in enumerate(ends) if a != b), None)
-    if at is None:
-        where = f"one has {len(left)} wires, the other {len(right)}"
-    elif left[at].name != right[at].name:
-        where = f"wire {at} is {left[at].name!r} before and {right[at].name!r} after"
-    else:
-        where = (
-            f"wire {at}, {left[at].name!r}, has states {left[at].states} before and "
-            f"{right[at].states} after"
-        )
-    raise TypeError_(
-        f"what comes out, {left}, should be what goes in, {right}: {where}. Swap, copy "
-        "or discard wires in between."
-    )
-
-
 def _rewired(dom: Ty, places: Iterable[int]) -> Channel:
     """Channel whose outputs are inputs, chosen by place."""
     chosen = [*places]
@@ -502,12 +444,6 @@ def _rewired(dom: Ty, places: Iterable[int]) -> Channel:
     at = np.indices(dom.shape)
     values[(*at, *(at[i] for i in chosen))] = 1.0
     return Channel(values, dom, cod)
-
-
-def _divided(values: np.ndarray, ins: int) -> np.ndarray:
-    """Rows over their sums; one that sums to nothing stays, to be refused."""
-    total = values.sum(axis=tuple(range(ins, values.ndim)), keepdims=True)
-    return np.divide(values, total, out=values.copy(), where=total > 0)
 
 
 def _unknown(channel: Channel) -> np.ndarray:

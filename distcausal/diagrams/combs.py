@@ -116,7 +116,7 @@ def _comb(
     a, b, c = names
     second = range(len(a), len(a) + len(b))
     order = [*second, *range(len(a)), *range(len(a) + len(b), values.ndim)]
-    known = ~lost.any(axis=tuple(range(len(a))))
+    known = np.asarray(~lost.any(axis=tuple(range(len(a)))))
     return Channel(
         values.transpose(order),
         spaces(table, b),
@@ -255,14 +255,14 @@ def _factor(
             factor = np.where(factor == 0, 0.0, factor * law)
         earlier |= 1 << place
     outside = masks.outside_parents(district)
-    names = (*graph.names(outside), *graph.names(district))
+    own = (*graph.names(outside), *graph.names(district))
     shape = tuple(
         size if (district | outside) >> place & 1 else 1
         for place, size in enumerate(table.shape)
     )
     kept = {name: table.axes[name] for name in graph.names(outside | district)}
     values = np.broadcast_to(factor, shape).reshape([len(s) for s in kept.values()])
-    return LabelledArray(values, kept).transpose(names)
+    return LabelledArray(values, kept).transpose(own)
 
 
 def _conditional_on(values: np.ndarray, place: int, given: int) -> np.ndarray:
@@ -312,16 +312,12 @@ def order_violation(joint: Any, graph: CausalGraph, *, orders: int = 24) -> floa
     tried = list(islice(_orders(seen.masks, 0), orders))
     for district in seen.masks.districts(seen.masks.all):
         own = district | seen.masks.outside_parents(district)
-        low = high = None
-        for along in tried:
-            full = _product_along(table.values, district, along)
-            free = tuple(i for i in range(full.ndim) if not own >> i & 1)
-            least = np.min(np.where(np.isnan(full), np.inf, full), axis=free)
-            most = np.max(np.where(np.isnan(full), -np.inf, full), axis=free)
-            low = least if low is None else np.minimum(low, least)
-            high = most if high is None else np.maximum(high, most)
-        reached = np.isfinite(low)
-        worst = max(worst, float(np.max((high - low)[reached], initial=0.0)))
+        free = tuple(i for i in range(len(table.shape)) if not own >> i & 1)
+        full = np.stack([_product_along(table.values, district, o) for o in tried])
+        low = np.where(np.isnan(full), np.inf, full).min(axis=0).min(axis=free)
+        high = np.where(np.isnan(full), -np.inf, full).max(axis=0).max(axis=free)
+        gap = np.where(np.isfinite(low), high - low, 0.0)
+        worst = max(worst, float(gap.max()))
     return worst
 
 

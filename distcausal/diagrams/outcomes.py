@@ -66,8 +66,8 @@ def mix_distributions(
     >>> reform, firm = dc.Space("X", (0, 1)), dc.Space("Y", ("old", "new"))
     >>> after = dc.Channel([[1.0, 0.0], [0.5, 0.5]], reform, firm)
     >>> dc.mix_distributions(after, firms, summary="barycentre").quantiles([0.5])
-    array([[15. ],
-           [30. ]])
+    array([[15.],
+           [30.]])
     """
     check_choice("summary", summary, SUMMARIES)
     if np.isnan(channel.values).any():
@@ -89,7 +89,7 @@ def mix_distributions(
     return replace(found, units=replace(found.units, origin=f"{summary} by a channel"))
 
 
-def _stacked(parts: list[RandomDistributions], **labels: Any) -> RandomDistributions:
+def _stacked(parts: list[Any], **labels: Any) -> RandomDistributions:
     """Units of several objects of one form in one object."""
     from distcausal.data.atoms import AtomDistributions
     from distcausal.data.bins import BinDistributions
@@ -104,16 +104,20 @@ def _stacked(parts: list[RandomDistributions], **labels: Any) -> RandomDistribut
     if isinstance(first, QuantileDistributions):
         curves = np.concatenate([part.curves for part in parts])
         made = RandomDistributions.from_quantiles(curves, first.levels, **labels)
-        return replace(made, counts=counts)
+        return _counted(made, counts)
     if isinstance(first, SampleDistributions):
         return _stacked_samples(parts, labels)
     if isinstance(first, BinDistributions):
         # Edges differ between barycentres; mass is even in a bin, so all may be cut.
         edges = np.unique(np.concatenate([part.edges for part in parts]))
         mass = np.concatenate([part.to_bins(edges).mass for part in parts])
-        made = RandomDistributions.from_bins(edges, mass, **labels)
-        return replace(made, counts=counts)
+        return _counted(RandomDistributions.from_bins(edges, mass, **labels), counts)
     return _stacked_laws(parts, labels)
+
+
+def _counted(made: Any, counts: np.ndarray) -> RandomDistributions:
+    """Remember how many observations are behind each unit."""
+    return replace(made, counts=counts)
 
 
 def _stacked_atoms(
@@ -129,8 +133,7 @@ def _stacked_atoms(
     mass = np.zeros((len(parts), len(support)))
     for row, part in zip(mass, parts, strict=True):
         row[[place[atom] for atom in part.support.tolist()]] = part.mass[0]
-    made = RandomDistributions.from_atoms(support, mass, **labels)
-    return replace(made, counts=counts)
+    return _counted(RandomDistributions.from_atoms(support, mass, **labels), counts)
 
 
 def _stacked_samples(parts: list[Any], labels: dict[str, Any]) -> RandomDistributions:

@@ -17,6 +17,7 @@ from tests.diagrams.random_channels import (
     SPACES,
     A,
     B,
+    C,
     D,
     channels,
     random_channel,
@@ -278,6 +279,7 @@ def test_states_that_are_numbers_become_ordered_atoms():
     assert_array_equal(data.support, [-1.0, 0.0, 2.5, 7.0])
     assert_allclose(data.mean(), [f.values[0] @ D.known, 2.5])
     assert_array_equal(data.ids, ["no", "yes"])
+    assert dc.Channel.from_distributions(data, A, D) == f
     labels = dc.Channel.identity(A).to_distributions()
     assert_array_equal(labels.support, ["no", "yes"])
 
@@ -288,6 +290,11 @@ def test_units_that_are_not_the_states_are_refused():
     assert (found.dom.names, found.cod.names) == (("unit",), ("value",))
     with pytest.raises(dc.DataError, match=r"1 are missing.*1 are no states"):
         dc.Channel.from_distributions(data, dc.Space("X", ("a", "c")))
+    with pytest.raises(dc.DataError, match=r"0 are missing.*1 are no states \(\('b',"):
+        dc.Channel.from_distributions(data, dc.Space("X", ("a",)))
+    twice = data.with_columns(X=["a", "a"])
+    with pytest.raises(dc.DataError, match="1 are repeated"):
+        dc.Channel.from_distributions(twice, dc.Space("X", ("a",)))
     with pytest.raises(dc.DataError, match="atoms should be the states of Y"):
         dc.Channel.from_distributions(data, cod=dc.Space("Y", (0, 1, 2)))
     with pytest.raises(dc.DataError, match="samples form"):

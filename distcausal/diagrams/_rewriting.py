@@ -20,9 +20,17 @@ from distcausal.errors import QueryError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ROUNDING", "Interpret", "Rewrite", "Verdict", "rebuilt", "same_numbers"]
+__all__ = [
+    "ROUNDING",
+    "Interpret",
+    "Rewrite",
+    "Verdict",
+    "numbers",
+    "rebuilt",
+    "same_numbers",
+]
 
-Interpret = Callable[[Diagram], Any]  # array of a diagram: inputs first, then outputs
+Interpret = Callable[[Diagram], Any]  # what a diagram denotes
 # Sums of a few thousand products of probabilities round at about 1e-13.
 ROUNDING = 1e-10
 
@@ -98,8 +106,8 @@ class Rewrite:
         diagram
             Where the move is made.
         interpret
-            Gives the array that a diagram denotes: one axis per input, then one per
-            output, such as ``lambda d: model.interpret(d).array``.
+            Gives what a diagram denotes, such as ``model.interpret``: an array with one
+            axis per input, then one per output, or a channel that holds one.
         tolerance
             Largest difference that rounding may explain.
         """
@@ -127,10 +135,15 @@ class Rewrite:
 
 def same_numbers(left: Any, right: Any) -> float:
     """Largest absolute difference of two arrays, infinite if their shapes differ."""
-    one, two = np.asarray(left, dtype=float), np.asarray(right, dtype=float)
+    one, two = numbers(left), numbers(right)
     if one.shape != two.shape:
         return float("inf")
     return float(np.abs(one - two).max(initial=0.0))
+
+
+def numbers(found: Any) -> np.ndarray:
+    """Array of what an interpretation gave: an array, or a channel that holds one."""
+    return np.asarray(getattr(found, "values", found), dtype=float)
 
 
 def rebuilt(

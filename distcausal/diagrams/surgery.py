@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from distcausal.diagrams._rewriting import Interpret, Rewrite, rebuilt
+from distcausal.diagrams._rewriting import Interpret, Rewrite, numbers, rebuilt
 from distcausal.diagrams.box import Box, Node
 from distcausal.diagrams.diagram import Diagram, as_diagram
 from distcausal.diagrams.hypergraph import prunable
@@ -124,7 +124,7 @@ class Cut(_OnBox):
         return rebuilt(diagram, nodes=nodes, wires=loose.wires, moved=loose.moved)
 
     def _sides(self, diagram: Diagram, interpret: Interpret) -> tuple[Any, Any]:
-        opened = np.asarray(interpret(Open(self.box, self.world).apply(diagram)))
+        opened = numbers(interpret(Open(self.box, self.world).apply(diagram)))
         start = len(diagram.inputs)
         more = opened.ndim - start - len(diagram.outputs)
         average = opened.mean(axis=tuple(range(start, start + more)))
@@ -200,10 +200,10 @@ class Open(_OnBox):
         entering = [len(shown) + at for at in range(len(before.inputs))]
         leaving = [len(shown) + len(entering) + at for at in range(rest)]
         axes = entering + [label[w] for w in made] + leaving + [label[w] for w in read]
-        operands: list[Any] = [np.asarray(interpret(self.apply(before))), axes]
+        operands: list[Any] = [numbers(interpret(self.apply(before))), axes]
         for node in removed:
             operands += [
-                np.asarray(interpret(node.box.diagram)),
+                numbers(interpret(node.box.diagram)),
                 [label[wire] for wire in (*node.ins, *node.outs)],
             ]
         return np.einsum(*operands, entering + leaving + list(label.values()))
@@ -263,7 +263,7 @@ class Close(Rewrite):
     def _sides(self, diagram: Diagram, interpret: Interpret) -> tuple[Any, Any]:
         place = diagram.dom.names.index(self.wire)
         plug = self.plug(diagram.dom[place])
-        array, into = (np.asarray(interpret(each)) for each in (diagram, plug))
+        array, into = (numbers(interpret(each)) for each in (diagram, plug))
         reads = into.ndim - 1
         joined = np.tensordot(into, array, axes=(reads, place))
         order = [*range(reads, reads + place), *range(reads)]

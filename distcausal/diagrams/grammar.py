@@ -145,7 +145,9 @@ class Parser:
                 continue
             if scan.token.lower() in self.kinds and scan.tokens[scan.at + 1] == "[":
                 kind = scan.take().lower()
-                defaults[kind] = {**defaults.get(kind, {}), **self.attributes()}
+                marks = {**defaults.get(kind, {}), **self.attributes()}
+                # A new mapping, since statements before this one keep theirs.
+                defaults = {**defaults, kind: marks}
             elif not self.separated and scan.tokens[scan.at + 1] == "=":
                 self._setting()
             else:

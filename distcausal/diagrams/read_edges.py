@@ -14,7 +14,7 @@ from distcausal.diagrams.grammar import Collector, GraphParts, Parser, check_nam
 from distcausal.diagrams.scan import Scanner, words
 from distcausal.errors import GraphError, listing
 
-__all__ = ["GraphParts", "read_edges", "read_networkx"]
+__all__ = ["GraphParts", "attributed_parts", "read_edges", "read_networkx", "says_yes"]
 
 Labels = tuple[Any, ...]
 Step = tuple[Labels, str, Labels]
@@ -207,7 +207,18 @@ def read_networkx(graph: Any) -> GraphParts:
             "bidirected=True, or come in a second, undirected graph."
         )
     extra = [] if arcs is None else list(arcs.nodes)
-    known = check_names([*directed.nodes, *extra])
+    return attributed_parts(directed, arcs, check_names([*directed.nodes, *extra]))
+
+
+def attributed_parts(
+    directed: Any, arcs: Any, known: Mapping[object, str]
+) -> GraphParts:
+    """Parts of a networkx graph whose attributes say what is latent or two-headed.
+
+    ``arcs`` is a graph of further two-headed edges or None, ``known`` has the name of
+    each node. Edges are gathered by effect, where networkx keeps the order in which
+    they were added.
+    """
     found = Collector()
     found.mention(known.values())
     both: list[tuple[str, str]] = []

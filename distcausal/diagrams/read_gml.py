@@ -7,7 +7,7 @@ for a causal graph, which is what they mean in any networkx graph.
 from __future__ import annotations
 
 from distcausal.diagrams.grammar import GraphParts
-from distcausal.diagrams.read_edges import read_networkx
+from distcausal.diagrams.read_edges import attributed_parts
 from distcausal.errors import GraphError
 
 __all__ = ["read_gml"]
@@ -72,4 +72,4 @@ def read_gml(text: str) -> GraphParts:
             f"two nodes of the GML text have the label {twice[0]!r}; labels are names "
             "and should differ. Relabel one."
         )
-    return read_networkx(nx.relabel_nodes(graph, dict(zip(graph, names, strict=True))))
+    return attributed_parts(graph, None, dict(zip(graph, names, strict=True)))

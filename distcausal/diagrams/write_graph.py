@@ -50,8 +50,8 @@ def write_edges(graph: GraphLike) -> str:
     ends = [end for pair in (*graph.directed, *graph.bidirected) for end in pair]
     names = [] if list(dict.fromkeys(ends)) == list(graph.nodes) else graph.nodes
     lines = [quote(name) for name in names]
-    lines += [f"{quote(name)} [latent]" for name in graph.latent]
-    return "; ".join(lines + _edges(graph, frozenset()))
+    marks = [f"{quote(name)} [latent]" for name in graph.latent]
+    return "; ".join(lines + _edges(graph, frozenset()) + marks)
 
 
 def write_dagitty(

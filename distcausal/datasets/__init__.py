@@ -1,12 +1,36 @@
-"""Simulators that know the truth, for trying, teaching and testing.
+"""Simulators that know the truth, and published tables, for trying and testing.
 
-Each returns a `Simulation`: the data in both forms a person may have them in, a long
-frame and random distributions, and the effect that an estimate should recover. They
-touch no file and no network, so what they show can be repeated anywhere.
+A simulator returns the data in the forms a person may have them in, and the effect that
+an estimate should recover. Nothing here touches the network, so what it shows can be
+repeated anywhere.
 """
 
+from distcausal.datasets.causal import (
+    CausalSimulation,
+    make_causal_model,
+    random_causal_graph,
+)
+from distcausal.datasets.counts import (
+    PublishedTable,
+    china_smoking,
+    kidney_stones,
+    smoking_tar_cancer,
+    ucb_admissions,
+)
 from distcausal.datasets.elections import close_elections
 from distcausal.datasets.r3d import make_r3d
 from distcausal.datasets.simulation import Simulation
 
-__all__ = ["Simulation", "close_elections", "make_r3d"]
+__all__ = [
+    "CausalSimulation",
+    "PublishedTable",
+    "Simulation",
+    "china_smoking",
+    "close_elections",
+    "kidney_stones",
+    "make_causal_model",
+    "make_r3d",
+    "random_causal_graph",
+    "smoking_tar_cancer",
+    "ucb_admissions",
+]

@@ -71,7 +71,7 @@ class Hedge(Record):
         where = (
             f"in the experiment on {_set(self.source)}"
             if self.source
-            else "among the observed"
+            else "in what is observed"
         )
         single = len(self.added) == 1
         verb, leads = ("shares", "leads") if single else ("share", "lead")

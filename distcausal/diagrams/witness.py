@@ -1,0 +1,236 @@
+"""Two models that nobody can tell apart from the data, with different answers.
+
+That no formula exists is a claim about all models of a graph. A pair of them makes it
+plain: both could have produced what is available, down to the last digit, and yet the
+effects differ. A reader who doubts the verdict can compute both.
+
+The pair lives on the smallest part of the graph on which the question still has no
+formula, found by leaving out arrows and shared causes for as long as it has none;
+leaving out an edge only narrows the models, so what holds for the part holds for the
+whole graph. Other variables ignore their causes. On the part, the pair is found by
+walking along a curve of models with equal data (`witness_search`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from distcausal._base.fit import Record
+from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.model import CausalModel
+from distcausal.diagrams.query import Query
+from distcausal.diagrams.solve import Answer, solve
+from distcausal.diagrams.witness_search import Asked, Family, start, walk
+from distcausal.errors import ConvergenceError, QueryError
+
+if TYPE_CHECKING:
+    from distcausal.diagrams.labelled import LabelledArray
+
+__all__ = ["Witness", "find_witness"]
+
+# Share of the first state of a variable that plays no part: neither even, which would
+# hide much of a difference among several such outcomes, nor rare.
+_IDLE = 0.8
+# A gap that nobody takes for rounding; smaller ones are kept as a last resort.
+_LARGE_GAP, _SMALLEST_GAP = 0.02, 1e-3
+# States of unobserved causes, in the order tried, and models to start from for each.
+_STATES, _STARTS = (2, 3, 4), 3
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Witness(Record):
+    """Two models of a graph with the same data and different answers.
+
+    Unpacks into its models: ``first, second = witness``.
+
+    Attributes
+    ----------
+    models
+        The two models; every probability in them is positive.
+    difference
+        Largest difference between the available distributions of the two.
+    answers
+        The answer in each, with an axis for every outcome, then every variable set,
+        then every condition.
+    gap
+        Largest difference between the answers.
+    """
+
+    models: tuple[CausalModel, CausalModel]
+    difference: float
+    answers: tuple[LabelledArray, LabelledArray]
+    gap: float
+
+    def __iter__(self) -> Iterator[CausalModel]:
+        return iter(self.models)
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, place: int) -> CausalModel:
+        return self.models[place]
+
+    def __repr__(self) -> str:
+        return (
+            f"Witness(two models with the same data, up to {self.difference:.1g}, and "
+            f"answers {self.gap:.3g} apart)"
+        )
+
+
+def find_witness(
+    graph: CausalGraph, query: Query, answer: Answer, seed: int = 0
+) -> Witness:
+    """Find two models that agree on the data and disagree on the answer.
+
+    Parameters
+    ----------
+    graph
+        Graph without unobserved variables of its own.
+    query
+        The question.
+    answer
+        What `solve` returned for it; without a formula.
+    seed
+        Decides the models the search starts from.
+
+    Raises
+    ------
+    QueryError
+        If the answer has a formula.
+    ConvergenceError
+        If no pair was found with causes of up to four states.
+    """
+    if answer.formula is not None:
+        raise QueryError(
+            f"{query} has a formula, so no two models with the same data differ on it. "
+            "Ask for a witness of a question without one."
+        )
+    part = _smallest(graph, query)
+    best: Witness | None = None
+    for states, attempt in ((k, at) for k in _STATES for at in range(_STARTS)):
+        rng = np.random.default_rng([seed, states, attempt])
+        names, causes, family = _family(part, query, states, rng)
+        ends = walk(family, start(family, rng))
+        if ends is None:
+            continue
+        models = [_model(graph, names, causes, family, odds) for odds in ends]
+        found = _compared(models, query, names)
+        if best is None or found.gap > best.gap:
+            best = found
+        if best.gap >= _LARGE_GAP:
+            return best
+    if best is not None and best.gap >= _SMALLEST_GAP:
+        return best
+    raise ConvergenceError(
+        f"{query} has no formula, but no pair of models that shows it was found from "
+        f"{_STARTS} starts with causes of {', '.join(map(str, _STATES))} states on "
+        f"{part!r}. Try another seed."
+    )
+
+
+def _smallest(graph: CausalGraph, query: Query) -> CausalGraph:
+    """Graph with as few edges as leave the question without a formula.
+
+    First all edges of a variable are left out at once, then every edge alone.
+    """
+    edges = [*graph.directed, *((*pair, "shared") for pair in graph.bidirected)]
+    groups = [[edge for edge in edges if name in edge[:2]] for name in graph.nodes]
+    for gone in (*groups, *([edge] for edge in edges)):
+        fewer = [edge for edge in edges if edge not in gone]
+        if len(fewer) == len(edges):
+            continue
+        if solve(_part(graph, fewer), query, "average").formula is None:
+            edges = fewer
+    return _part(graph, edges)
+
+
+def _part(graph: CausalGraph, edges: Sequence[tuple[str, ...]]) -> CausalGraph:
+    """Graph with some of the edges; pairs that share a cause are marked."""
+    directed = tuple((edge[0], edge[1]) for edge in edges if len(edge) == 2)
+    shared = tuple((edge[0], edge[1]) for edge in edges if len(edge) == 3)
+    return CausalGraph(directed, shared, graph.nodes)
+
+
+def _family(
+    part: CausalGraph, query: Query, states: int, rng: np.random.Generator
+) -> tuple[list[str], list[tuple[str, str]], Family]:
+    """Models of the part that has edges; its variables and unobserved causes."""
+    touched = set(chain(*part.directed, *part.bidirected))
+    names = [name for name in part.nodes if name in touched]
+    place = {name: at for at, name in enumerate(names)}
+    causes = list(part.bidirected)
+
+    def places(wanted: Iterable[str]) -> tuple[int, ...]:
+        return tuple(place[name] for name in wanted if name in place)
+
+    family = Family(
+        tuple(places(part.parents(name)) for name in names),
+        tuple(
+            tuple(at for at, pair in enumerate(causes) if name in pair)
+            for name in names
+        ),
+        tuple(rng.dirichlet(np.full(states, 20.0)) for _ in causes),
+        tuple(dict.fromkeys(places(source) for source in query.sources)),
+        Asked(places(query.outcome), places(query.do), places(query.given)),
+    )
+    return names, causes, family
+
+
+def _model(
+    graph: CausalGraph,
+    names: list[str],
+    causes: list[tuple[str, str]],
+    family: Family,
+    odds: np.ndarray,
+) -> CausalModel:
+    """Model of the whole graph; what is not in the part ignores its causes."""
+    full = graph.with_latents()
+    label = dict(zip(graph.bidirected, full.nodes[len(graph.nodes) :], strict=True))
+    number = {name: at for at, name in enumerate(names)}
+    number |= {label[pair]: family.size + at for at, pair in enumerate(causes)}
+    sizes = dict.fromkeys(graph.nodes, 2) | dict.fromkeys(label.values(), 1)
+    tables: dict[str, np.ndarray] = {cause: np.ones(1) for cause in label.values()}
+    for pair, law in zip(causes, family.laws, strict=True):
+        tables[label[pair]] = law
+        sizes[label[pair]] = law.size
+    kept = dict(zip(names, family.tables(odds), strict=True))
+    for name in graph.nodes:
+        axes = (*full.parents(name), name)
+        if name not in kept:
+            table = np.array([_IDLE, 1 - _IDLE])
+            inner: tuple[str, ...] = (name,)
+        else:
+            wanted = family.labels(number[name])
+            by_number = {at: n for n, at in number.items()}
+            table, inner = kept[name], tuple(by_number[at] for at in wanted)
+        present = [axis for axis in axes if axis in inner]
+        table = table.transpose([inner.index(axis) for axis in present])
+        spread = table.reshape([sizes[a] if a in inner else 1 for a in axes])
+        tables[name] = np.broadcast_to(spread, [sizes[axis] for axis in axes])
+    return CausalModel(graph, tables)
+
+
+def _compared(models: list[CausalModel], query: Query, names: list[str]) -> Witness:
+    """Compare two models on what is available and on the answer.
+
+    Variables outside ``names`` are independent of all else and the same in both, so
+    leaving them out can only make the difference larger.
+    """
+    difference = 0.0
+    for source in query.sources:
+        asked = [name for name in names if name not in source]
+        held = [name for name in names if name in source]
+        if asked:
+            first, second = (model.query(asked, do=held) for model in models)
+            gap = float(np.abs(first.values - second.values).max())
+            difference = max(difference, gap)
+    answers = tuple(
+        model.query(query.outcome, do=query.do, given=query.given) for model in models
+    )
+    gap = float(np.abs(answers[0].values - answers[1].values).max())
+    return Witness((models[0], models[1]), difference, (answers[0], answers[1]), gap)

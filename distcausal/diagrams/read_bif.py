@@ -26,7 +26,8 @@ TOKEN = re.compile(
     rf"[\s,|]+|//[^\n]*|/\*.*?\*/|({QUOTED}|(?:[^\s,|(){{}}\[\];\"/]|/(?![/*]))+|.)",
     re.DOTALL,
 )
-SIGNS = set("(){}[];")
+# A quote that is a token by itself was never closed.
+SIGNS = set('(){}[];"')
 EXAMPLE = "'variable A { type discrete [ 2 ] { no, yes }; }'"
 ROWS = "'probability ( A | B ) { (no) 0.1, 0.9; (yes) 0.4, 0.6; }'"
 # Files round their numbers to a few digits; a larger miss is a slip of the hand.
@@ -138,7 +139,7 @@ def _end_of_block(scan: Scanner) -> int:
 def _name(scan: Scanner, role: str) -> str:
     """Take a name; in BIF anything that is not a sign is one."""
     token = scan.token
-    if not token or token in SIGNS or token == '"':
+    if not token or token in SIGNS:
         raise scan.fail(role)
     scan.at += 1
     return scan.unquote(token)

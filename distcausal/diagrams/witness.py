@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +25,8 @@ from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.model import CausalModel
 from distcausal.diagrams.query import Query
 from distcausal.diagrams.solve import Answer, solve
-from distcausal.diagrams.witness_search import Asked, Family, start, walk
-from distcausal.errors import ConvergenceError, QueryError
+from distcausal.diagrams.witness_search import Asked, Family, walk
+from distcausal.errors import ConvergenceError, QueryError, listing
 
 if TYPE_CHECKING:
     from distcausal.diagrams.labelled import LabelledArray
@@ -36,10 +36,13 @@ __all__ = ["Witness", "find_witness"]
 # Share of the first state of a variable that plays no part: neither even, which would
 # hide much of a difference among several such outcomes, nor rare.
 _IDLE = 0.8
-# A gap that nobody takes for rounding; smaller ones are kept as a last resort.
-_LARGE_GAP, _SMALLEST_GAP = 0.02, 1e-3
-# States of unobserved causes, in the order tried, and models to start from for each.
-_STATES, _STARTS = (2, 3, 4), 3
+# A gap that nobody takes for rounding; smaller ones do once every start was tried.
+_LARGE_GAP, _SMALLEST_GAP = 0.01, 1e-3
+# States of unobserved causes, in the order tried.
+_STATES = (2, 3, 4)
+# How strongly variables depend on their causes where a search starts, in log-odds: along
+# a long chain little is left of weak dependences, and strong ones leave little room.
+_STRENGTHS = (1.0, 2.0, 3.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,43 +113,62 @@ def find_witness(
             f"{query} has a formula, so no two models with the same data differ on it. "
             "Ask for a witness of a question without one."
         )
-    part = _smallest(graph, query)
+    parts = _smallest(graph, query)
     best: Witness | None = None
-    for states, attempt in ((k, at) for k in _STATES for at in range(_STARTS)):
-        rng = np.random.default_rng([seed, states, attempt])
-        names, causes, family = _family(part, query, states, rng)
-        ends = walk(family, start(family, rng))
-        if ends is None:
-            continue
-        models = [_model(graph, names, causes, family, odds) for odds in ends]
-        found = _compared(models, query, names)
-        if best is None or found.gap > best.gap:
-            best = found
-        if best.gap >= _LARGE_GAP:
+    for states in _STATES:
+        for strength, part in product(_STRENGTHS, parts):
+            rng = np.random.default_rng([seed, states, int(strength)])
+            found = _pair(graph, query, part, states, strength, rng)
+            if found is not None and (best is None or found.gap > best.gap):
+                best = found
+            if best is not None and best.gap >= _LARGE_GAP:
+                return best
+        if best is not None and best.gap >= _SMALLEST_GAP:
             return best
-    if best is not None and best.gap >= _SMALLEST_GAP:
-        return best
     raise ConvergenceError(
         f"{query} has no formula, but no pair of models that shows it was found from "
-        f"{_STARTS} starts with causes of {', '.join(map(str, _STATES))} states on "
-        f"{part!r}. Try another seed."
+        f"{len(_STRENGTHS)} starts each with causes of {listing(_STATES)} states on "
+        f"{parts[0]!r}. Try another seed."
     )
 
 
-def _smallest(graph: CausalGraph, query: Query) -> CausalGraph:
-    """Graph with as few edges as leave the question without a formula.
+def _pair(
+    graph: CausalGraph,
+    query: Query,
+    part: CausalGraph,
+    states: int,
+    strength: float,
+    rng: np.random.Generator,
+) -> Witness | None:
+    """Two models that live on a part of the graph, if one start leads to them."""
+    names, causes, family = _family(part, query, states, rng)
+    ends = walk(family, rng.uniform(-strength, strength, family.parameters))
+    if ends is None:
+        return None
+    models = [_model(graph, names, causes, family, odds) for odds in ends]
+    return _compared(models, query, names)
 
-    First all edges of a variable are left out at once, then every edge alone.
+
+def _smallest(graph: CausalGraph, query: Query) -> list[CausalGraph]:
+    """Graphs from which no edge can go without the question getting a formula.
+
+    First all edges of a variable are left out at once, then every edge alone, in two
+    orders, which may end differently; the one with the fewest edges comes first.
     """
     edges = [*graph.directed, *((*pair, "shared") for pair in graph.bidirected)]
     groups = [[edge for edge in edges if name in edge[:2]] for name in graph.nodes]
-    for gone in (*groups, *([edge] for edge in edges)):
-        fewer = [edge for edge in edges if edge not in gone]
-        if len(fewer) == len(edges):
-            continue
-        if solve(_part(graph, fewer), query, "average").formula is None:
-            edges = fewer
-    return _part(graph, edges)
+    found = []
+    for order in (1, -1):
+        left = edges
+        for gone in (*groups[::order], *([edge] for edge in edges[::order])):
+            fewer = [edge for edge in left if edge not in gone]
+            if len(fewer) == len(left):
+                continue
+            if solve(_part(graph, fewer), query, "average").formula is None:
+                left = fewer
+        if left not in found:
+            found.append(left)
+    return [_part(graph, left) for left in sorted(found, key=len)]
 
 
 def _part(graph: CausalGraph, edges: Sequence[tuple[str, ...]]) -> CausalGraph:
@@ -159,8 +181,9 @@ def _part(graph: CausalGraph, edges: Sequence[tuple[str, ...]]) -> CausalGraph:
 def _family(
     part: CausalGraph, query: Query, states: int, rng: np.random.Generator
 ) -> tuple[list[str], list[tuple[str, str]], Family]:
-    """Models of the part that has edges; its variables and unobserved causes."""
+    """Models of the variables with edges, and of outcomes that every source sets."""
     touched = set(chain(*part.directed, *part.bidirected))
+    touched |= set(query.outcome).intersection(*query.sources)
     names = [name for name in part.nodes if name in touched]
     place = {name: at for at, name in enumerate(names)}
     causes = list(part.bidirected)

@@ -23,10 +23,10 @@ import numpy as np
 
 from distcausal.numerics.tensor import contract
 
-__all__ = ["Asked", "Family", "start", "walk"]
+__all__ = ["Asked", "Family", "walk"]
 
-# Log-odds stay within this, so that no probability falls below 1 in 20.
-_REACH = 3.0
+# Log-odds stay within this, so that no probability falls below 1 in 50.
+_REACH = 3.9
 # Derivatives this much smaller than the largest are zero up to rounding.
 _FLAT = 1e-9
 # Largest difference of available probabilities that counts as none; a few hundred
@@ -181,11 +181,6 @@ class Family:
             labels.append((place,))
         output = (*range(self.size), *(self.size + cause for cause in causes))
         return contract(arrays, labels, output)
-
-
-def start(family: Family, rng: np.random.Generator) -> np.ndarray:
-    """Log-odds of a model in general position."""
-    return rng.uniform(-1.0, 1.0, family.parameters)
 
 
 def walk(family: Family, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

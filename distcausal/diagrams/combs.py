@@ -222,7 +222,10 @@ def _order(graph: CausalGraph, order: Iterable[str] | None) -> tuple[int, ...]:
 
 
 def _blanket(masks: Masks, place: int, earlier: int) -> int:
-    """Earlier variables that a variable depends on given all the earlier ones."""
+    """Earlier variables that a variable depends on given all the earlier ones.
+
+    Of these only those in the district of the variable need be known.
+    """
     group = masks.district(1 << place, earlier | 1 << place)
     return (group | masks.outside_parents(group)) & ~(1 << place)
 
@@ -238,21 +241,18 @@ def _factor(
     masks = graph.masks
     factor = np.ones((1,) * len(graph.nodes))
     earlier = 0
-    for place in along:
-        if district >> place & 1:
-            around = _blanket(masks, place, earlier)
-            law = _conditional_on(table.values, place, around)
-            lost = np.isnan(law) & (factor > 0)
-            if lost.any() and support == "raise":
-                names = list(graph.names(around))
-                axes = tuple(i for i in range(lost.ndim) if not around >> i & 1)
-                raise never_occurs(
-                    table, names, [graph.nodes[place]], lost.any(axis=axes)
-                )
-            if support == "uniform":
-                law = np.where(np.isnan(law), 1 / table.shape[place], law)
-            # Where the factor is 0 already it stays so, whatever the law would be.
-            factor = np.where(factor == 0, 0.0, factor * law)
+    for place in (place for place in along if district >> place & 1):
+        around = _blanket(masks, place, earlier)
+        law = _conditional_on(table.values, place, around)
+        lost = np.isnan(law) & (factor > 0)
+        if lost.any() and support == "raise":
+            names = list(graph.names(around))
+            axes = tuple(i for i in range(lost.ndim) if not around >> i & 1)
+            raise never_occurs(table, names, [graph.nodes[place]], lost.any(axis=axes))
+        if support == "uniform":
+            law = np.where(np.isnan(law), 1 / table.shape[place], law)
+        # Where the factor is 0 already it stays so, whatever the law would be.
+        factor = np.where(factor == 0, 0.0, factor * law)
         earlier |= 1 << place
     outside = masks.outside_parents(district)
     own = (*graph.names(outside), *graph.names(district))

@@ -221,6 +221,10 @@ def rebuilt(joint: dc.LabelledArray, graph: CausalGraph, order) -> np.ndarray:
     dc.LabelledArray([[[0.4, 0.3]], [[0.1, 0.2]]], dict(V=(0, 1), W=(0,), X=(0, 1))),
     CausalGraph([("V", "W")], [("W", "X")]),
 )
+@example(
+    dc.LabelledArray([[[0.4, 0.3]], [[0.1, 0.2]]], dict(V=(0, 1), W=(0,), X=(0, 1))),
+    CausalGraph([("V", "W"), ("X", "W")], nodes=list("VWX")),
+)
 def test_a_law_that_is_not_of_the_graph_is_found_out(joint, graph):
     named = dict(zip("VWX", graph.nodes, strict=True))
     joint = dc.LabelledArray(

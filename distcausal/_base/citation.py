@@ -27,6 +27,14 @@ METHODS: dict[str, tuple[str, ...]] = {
         "dumitriu2002",
         "killip2004",
     ),
+    "identify": (
+        "jacobs2019",
+        "tian2002",
+        "shpitser2006",
+        "huang2006",
+        "lee2019",
+        "bhattacharya2022",
+    ),
     "ensembles": ("kulesza2012", "barthelme2023"),
 }
 

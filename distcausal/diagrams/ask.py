@@ -232,9 +232,9 @@ def _normalised(
     seen: Setting,
     lead: int,
 ) -> np.ndarray:
-    """Divide by the weight of what was seen; axes in the order promised."""
+    """Divide by the weight of what was seen, axes in the order promised."""
     inner = len(asked) + len(seen.opened)
-    # weights come with the conditions before the variables set; the answer the other way
+    # conditions come before the variables set; in the answer it is the other way
     order = [
         *range(lead),
         *range(lead, lead + len(asked)),

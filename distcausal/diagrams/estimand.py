@@ -271,6 +271,10 @@ def ratio_of(top: Expression, bottom: Expression) -> Expression:
             left = Prob(joint.of - term.of, joint.given | term.of, joint.do)
             upper[upper.index(joint)] = left
             lower.remove(term)
+    if len(upper) == 1 and len(lower) == 1 and isinstance(upper[0], Sum):
+        inner = ratio_of(upper[0].term, lower[0])
+        if not isinstance(inner, Ratio) and not lower[0].free & upper[0].over:
+            return sum_over(upper[0].over, inner)
     above = product_of(upper) if upper else ONE
     return Ratio(above, product_of(lower)) if lower else above
 

@@ -114,7 +114,7 @@ def _values(box: Box, made: list[Space], model: CausalModel) -> np.ndarray:
 
 
 def _table(box: Box, model: CausalModel) -> np.ndarray:
-    """Table of the variable that a box is named after, axes as the box has its wires."""
+    """Table of the variable a box is named after, axes as the box has its wires."""
     if box.name not in model.full.place:
         raise ModelError(
             f"the model has no box {box.name!r}; its boxes are "

@@ -377,7 +377,7 @@ def _distinct(
 def _topological(
     parents: Sequence[int], children: Sequence[int], names: Sequence[str]
 ) -> tuple[int, ...]:
-    """Order with causes first, ties in the order given; names a cycle if there is one."""
+    """Order with causes first, ties in the order given; a cycle is named."""
     waiting = [found.bit_count() for found in parents]
     ready = mask_of(place for place, count in enumerate(waiting) if not count)
     order: list[int] = []

@@ -54,7 +54,7 @@ class Masks:
         return (1 << len(self.parents)) - 1
 
     def ancestors(self, start: int, within: int) -> int:
-        """Vertices of ``start`` and all that lead to them along arrows in ``within``."""
+        """``start`` and all that leads to it along arrows inside ``within``."""
         return _reached(self.parents, start & within, within)
 
     def descendants(self, start: int, within: int) -> int:
@@ -66,7 +66,7 @@ class Masks:
         return _reached(self.siblings, start & within, within)
 
     def districts(self, within: int) -> list[int]:
-        """Split a set into its districts, in topological order of their first vertex."""
+        """Split a set into districts, in topological order of their first vertex."""
         found, rest = [], within
         for place in self.order:
             if rest >> place & 1:

@@ -167,7 +167,7 @@ class CausalModel(Record):
 
     @property
     def functional(self) -> bool:
-        """Whether every observed variable is fixed by its causes, latent ones included."""
+        """Whether every observed variable is fixed by its causes."""
         known = (self.tables[name] for name in self.graph.observed)
         return all(bool(np.isin(table, (0.0, 1.0)).all()) for table in known)
 

@@ -31,18 +31,13 @@ def read_tables(
     missing = [name for name in full.nodes if name not in tables]
     if missing:
         latent = [name for name in missing if name in full.latent]
-        also = (
-            f" {listing(latent)} {'is a latent cause' if len(latent) == 1 else 'are latent causes'}"
-            " of the graph and needs a law too."
-            if latent
-            else ""
-        )
+        also = f" Latent causes, {listing(latent)}, need laws too." if latent else ""
         raise ModelError(f"there is no table for {listing(missing, 12)}.{also}")
     strangers = [name for name in tables if name not in full.place]
     if strangers:
         raise ModelError(
-            f"there is a table for {listing(strangers)}, which is not in the graph; its "
-            f"variables are {listing(full.nodes, 12)}."
+            f"there is a table for {listing(strangers)}, which is not in the graph; "
+            f"its variables are {listing(full.nodes, 12)}."
         )
     known: States = {name: check_states(name, s) for name, s in states.items()}
     arrays: Tables = {}

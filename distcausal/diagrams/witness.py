@@ -40,7 +40,7 @@ _IDLE = 0.8
 _LARGE_GAP, _SMALLEST_GAP = 0.01, 1e-3
 # States of unobserved causes, in the order tried.
 _STATES = (2, 3, 4)
-# How strongly variables depend on their causes where a search starts, in log-odds: along
+# Largest log-odds where a search starts, a measure of how variables depend: along
 # a long chain little is left of weak dependences, and strong ones leave little room.
 _STRENGTHS = (1.0, 2.0, 3.0)
 

@@ -311,7 +311,7 @@ class CausalModel(Record):
         ConditioningError
             If what is given never occurs.
         """
-        from distcausal.diagrams.worlds import probability
+        from distcausal.diagrams.crossworld import probability
 
         return probability(self, event, given)
 

@@ -28,7 +28,7 @@ from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.masks import bits
 from distcausal.diagrams.query import Query
 
-__all__ = ["Answer", "Free", "exchange", "solve"]
+__all__ = ["Answer", "Free", "exchange", "settled", "solve"]
 
 Free = str | Mapping[str, Hashable]
 
@@ -104,7 +104,7 @@ def solve(graph: CausalGraph, query: Query, free: Free) -> Answer:
     for kernel in kernels:
         spare = sorted(kernel.formula.free - bound, key=graph.place.__getitem__)
         loose += [name for name in spare if name not in loose]
-        terms.append(_settled(kernel, spare, query.sources, free))
+        terms.append(settled(kernel, spare, query.sources, free))
     joint = sum_over(graph.names(needed & ~asked), product_of(terms))
     formula = _normalised(graph, joint, outcome, given)
     return Answer(
@@ -158,7 +158,7 @@ def _effective(graph: CausalGraph, treated: int, asked: int) -> int:
     return masks.without(into=treated).ancestors(asked, masks.all) & treated
 
 
-def _settled(
+def settled(
     kernel: Found, spare: Sequence[str], sources: Sequence[Source], free: Free
 ) -> Expression:
     """Kernel without the variables it mentions but does not depend on."""

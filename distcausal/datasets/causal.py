@@ -18,6 +18,7 @@ from distcausal.datasets.simulation import generator
 from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.model import CausalModel
+from distcausal.diagrams.random_model import random_model
 from distcausal.errors import DesignError, listing
 
 if TYPE_CHECKING:
@@ -181,19 +182,18 @@ def make_causal_model(
     True
     """
     chosen, outcomes, treatments = _chosen(graph, outcome, do)
-    for name, value, least in (("n", n, 1), ("latent_states", latent_states, 1)):
-        if value < least:
-            raise DesignError(f"{name}={value} should be at least {least}.")
-    if not 0 < concentration < np.inf:
-        raise DesignError(f"concentration={concentration} should be positive.")
-    full = chosen.with_latents()
-    known = _states(full, states, latent_states)
-    rng = generator(seed, "make_causal_model tables")
-    tables = {}
-    for name in full.nodes:
-        shape = [len(known[parent]) for parent in full.parents(name)]
-        tables[name] = rng.dirichlet(np.full(len(known[name]), concentration), shape)
-    model = CausalModel(chosen, tables, known)
+    for name, value in (("n", n), ("latent_states", latent_states)):
+        if value < 1:
+            raise DesignError(f"{name}={value} should be at least 1.")
+    known = _states(chosen, states)
+    drawn = random_model(
+        chosen,
+        states={name: len(labels) for name, labels in known.items()},
+        latent_states=latent_states,
+        concentration=concentration,
+        seed=generator(seed, "make_causal_model tables"),
+    )
+    model = CausalModel(chosen, drawn.tables, known)
     model.query(outcomes, do=treatments)  # refuses names that cannot be asked about
     places = _draws(model, n, generator(seed, "make_causal_model draws"))
     return CausalSimulation(model=model, places=places, outcome=outcomes, do=treatments)
@@ -273,28 +273,26 @@ def _chosen(
     return chosen, sides[0], sides[1]
 
 
-def _states(
-    full: CausalGraph, states: States, latent_states: int
-) -> dict[str, tuple[Hashable, ...]]:
-    """States of every variable of the graph with its latent ones."""
+def _states(graph: CausalGraph, states: States) -> dict[str, tuple[Hashable, ...]]:
+    """States of every observed variable."""
     given = states if isinstance(states, Mapping) else {}
-    strangers = [name for name in given if name not in full.place]
+    strangers = [name for name in given if name not in graph.observed]
     if strangers:
         raise DesignError(
-            f"states names {listing(strangers)}, which is not in the graph; its "
-            f"variables are {listing(full.nodes, 12)}."
+            f"states names {listing(strangers)}, but the observed variables are "
+            f"{listing(graph.observed, 12)}."
         )
     usual = 2 if isinstance(states, Mapping) else states
-    known: dict[str, tuple[Hashable, ...]] = {}
-    for name in full.nodes:
-        wanted = given.get(name, latent_states if name in full.latent else usual)
-        known[name] = (
-            tuple(range(wanted))
-            if isinstance(wanted, int | np.integer)
-            else tuple(wanted)
+    wanted = {name: given.get(name, usual) for name in graph.observed}
+    known: dict[str, tuple[Hashable, ...]] = {
+        name: tuple(range(kept) if isinstance(kept, int | np.integer) else kept)
+        for name, kept in wanted.items()
+    }
+    empty = [name for name, labels in known.items() if not labels]
+    if empty:
+        raise DesignError(
+            f"{listing(empty)} should have at least one state; got states={states}."
         )
-        if not known[name]:
-            raise DesignError(f"{name!r} should have at least one state; got {wanted}.")
     return known
 
 

@@ -22,9 +22,10 @@ def random_model(
     *,
     states: int | Mapping[str, int] = 2,
     latent_states: int = 2,
-    seed: int = 0,
+    concentration: float = 1.0,
+    seed: int | np.random.Generator = 0,
 ) -> CausalModel:
-    """Draw a causal model of a graph, every row of every table even over all laws.
+    """Draw a causal model of a graph, each row of a table from a Dirichlet law.
 
     Parameters
     ----------
@@ -35,8 +36,11 @@ def random_model(
         not named).
     latent_states
         Number of states of every latent variable.
+    concentration
+        Parameter of the Dirichlet law: at 1 rows are even over all laws, above they
+        tend to be even themselves, below to have one large entry.
     seed
-        Seed of the draws.
+        Seed of the draws, or a generator.
 
     Returns
     -------
@@ -61,9 +65,11 @@ def random_model(
     small = [name for name, size in sizes.items() if size < 1]
     if small:
         raise DesignError(f"{small[0]!r} should have at least one state.")
+    if not 0 < concentration < np.inf:
+        raise DesignError(f"concentration={concentration} should be positive.")
     rng = np.random.default_rng(seed)
     tables = {}
     for name in full.nodes:
         shape = tuple(sizes[parent] for parent in full.parents(name))
-        tables[name] = rng.dirichlet(np.ones(sizes[name]), size=shape)
+        tables[name] = rng.dirichlet(np.full(sizes[name], concentration), size=shape)
     return CausalModel(graph, tables)

@@ -92,7 +92,7 @@ def cost(
     """Cost of a query before it is run."""
     asked, setting, seen, _ = _question(model, outcome, do, given)
     operands = _operands(model, model.network, asked, setting, seen)
-    plan = operands.plan()
+    plan = operands.plan
     widest = max(map(len, [*operands.labels, operands.output]))
     smallest = min(size for size in (*model.network.sizes, 2) if size > 1)
     bound = int(np.log(max(plan.largest, 1)) / np.log(smallest) + 1e-9)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from distcausal.diagrams.masks import Masks, bits, mask_of
 from distcausal.errors import ComplexityError, listing
-from distcausal.numerics.tensor import Plan, contract, plan
+from distcausal.numerics.tensor import Plan, plan
 
 __all__ = ["LARGEST", "Network", "Operands", "check_size", "relevant"]
 
@@ -60,10 +61,11 @@ class Operands:
 
     def run(self) -> np.ndarray:
         """Multiply and sum."""
-        return contract(self.arrays, self.labels, self.output)
+        return self.plan.run(*self.arrays) if self.arrays else np.ones(())
 
+    @cached_property
     def plan(self) -> Plan:
-        """Find the order without following it."""
+        """Order of multiplication, searched and not followed."""
         shapes = [array.shape for array in self.arrays]
         return plan(self.labels, shapes, self.output)
 
@@ -142,7 +144,7 @@ def _count(network: Network, held: Mapping[int, int | np.ndarray]) -> int:
 
 def check_size(operands: Operands, names: Sequence[str], largest: float) -> None:
     """Raise `ComplexityError` before an array too large would be made."""
-    found = operands.plan()
+    found = operands.plan
     if found.largest > largest:
         widest = max(operands.labels, key=len)
         inside = listing(names[at] for at in widest if at != _EACH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +13,7 @@ from distcausal.diagrams.fixability import classify
 from distcausal.diagrams.formula import Estimand
 from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.query import Query, read_query
+from distcausal.diagrams.render import symbols
 from distcausal.diagrams.solve import Answer, solve
 from distcausal.errors import DesignError, IdentificationError, QueryError, listing
 
@@ -181,7 +182,9 @@ class Identification(Result):
             f"P(V | do({', '.join(s)}))" if s else "P(V)" for s in self.query.sources
         ]
         steps = self.derivation.rows()
-        notes = [f"{self.query} = {formula}"] if self.identified else [_refusal(self)]
+        notes = (
+            [f"{self._asked()} = {formula}."] if self.identified else [_refusal(self)]
+        )
         if self.positivity:
             notes.append(f"Needs {'; '.join(self.positivity)}.")
         return Table(
@@ -193,10 +196,22 @@ class Identification(Result):
             notes=(*notes, *self.notes),
         )
 
+    def _asked(self) -> str:
+        """The question, in the letters of the formula."""
+        letters = symbols(self.observed.nodes)
+        asked = replace(
+            self.query,
+            **{
+                role: tuple(letters[name] for name in getattr(self.query, role))
+                for role in ("outcome", "do", "given")
+            },
+        )
+        return str(asked)
+
     def __repr__(self) -> str:
         if not self.identified:
             return f"{self.query} is not identified"
-        return f"{self.query} = {self.estimand!r}"
+        return f"{self._asked()} = {self.estimand!r}"
 
 
 def identify(

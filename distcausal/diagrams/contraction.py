@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def gather(
         array, axes = network.tables[place], network.axes[place]
         drawn = place in network.drawn
         many = [at for at in axes if at in held and np.ndim(held[at])]
-        index: list[object] = [slice(None)] * (len(axes) + drawn)
+        index: list[Any] = [slice(None)] * (len(axes) + drawn)
         for axis, at in enumerate(axes):
             if at in held:
                 index[axis + drawn] = held[at]
@@ -121,7 +122,7 @@ def gather(
     return Operands(arrays, labels, output)
 
 
-def _leading(array: np.ndarray, index: list[object], many: bool) -> np.ndarray:
+def _leading(array: np.ndarray, index: list[Any], many: bool) -> np.ndarray:
     """Index with arrays of one length, whose axis comes first in the answer.
 
     NumPy puts that axis first only where the arrays are not next to one another, so

@@ -9,7 +9,7 @@ model with latent variables drawn at random, and `Derivation.check` does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -221,7 +221,7 @@ class Derivation:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
 
     def __getitem__(self, place: int) -> Step:
@@ -303,7 +303,8 @@ def derive(graph: CausalGraph, query: Query, answer: Answer) -> Derivation:
         return Derivation(graph, query, (*steps, *_last(graph, query, answer, stage)))
     whole = Stage(graph, needed, asked, combs=True)
     stage = _then(steps, "comb split", stage, whole)
-    for kernel in (*answer.kernels, *answer.blocked):
+    reached: tuple[Found | Blocked, ...] = (*answer.kernels, *answer.blocked)
+    for kernel in reached:
         steps += _kernel_steps(graph, kernel)
     if answer.joint is not None:
         closed = Stage(graph, needed, asked)

@@ -199,12 +199,15 @@ class Identification(Result):
     def _asked(self) -> str:
         """The question, in the letters of the formula."""
         letters = symbols(self.observed.nodes)
+
+        def written(names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(letters[name] for name in names)
+
         asked = replace(
             self.query,
-            **{
-                role: tuple(letters[name] for name in getattr(self.query, role))
-                for role in ("outcome", "do", "given")
-            },
+            outcome=written(self.query.outcome),
+            do=written(self.query.do),
+            given=written(self.query.given),
         )
         return str(asked)
 
@@ -328,7 +331,6 @@ def _refusal(found: Identification) -> str:
     """Say what stands in the way, and what would remove it."""
     reasons = " ".join(dict.fromkeys(str(hedge) for hedge in found.hedges))
     return (
-        f"{found.query} is not identified. {reasons} Data from an experiment, a "
-        "variable that carries the whole effect, or bounds (effect_bounds) would say "
-        "more."
+        f"{found.query} is not identified. {reasons} A variable that carries the whole "
+        "effect would identify it too; bounds (effect_bounds) need neither."
     )

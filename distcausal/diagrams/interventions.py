@@ -14,6 +14,7 @@ import numpy as np
 
 from distcausal.diagrams.channel import Channel
 from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.space import Ty, as_type
 from distcausal.errors import ModelError, QueryError, TypeError_, listing
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def set_states(model: CausalModel, setting: Mapping[str, Hashable]) -> CausalMod
         _check_observed(model, name)
         space = model.space(name)
         space.position(state)
-        mass = [float(known == state) for known in space.known]
-        points[name] = Channel(mass, [], space)
+        mass = np.array([float(known == state) for known in space.known])
+        points[name] = Channel(mass, Ty(), as_type(space))
     return _rebuilt(model, points)
 
 

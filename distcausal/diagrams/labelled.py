@@ -119,7 +119,7 @@ class LabelledArray(Record):
 
         index = pd.MultiIndex.from_product(
             [list(labels) for labels in self.axes.values()] or [[0]],
-            names=list(self.axes) or [None],
+            names=list(self.axes) or None,
         )
         frame = pd.DataFrame({value: self.values.ravel()}, index=index)
         return frame.reset_index(drop=not self.axes)

@@ -19,10 +19,11 @@ from distcausal._base.fit import Record
 from distcausal.diagrams.contraction import Network
 from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.labelled import LabelledArray
-from distcausal.diagrams.space import Space
+from distcausal.diagrams.space import Space, as_type
 from distcausal.diagrams.tables import read_tables
 
 if TYPE_CHECKING:
+    from distcausal.data.distributions import RandomDistributions
     from distcausal.diagrams.channel import Channel
     from distcausal.diagrams.diagram import Diagram
 
@@ -163,7 +164,8 @@ class CausalModel(Record):
 
         parents = [self.space(parent) for parent in self.full.parents(name)]
         table = self.tables[name]
-        return Channel(table, parents, self.space(name), atol=self.atol)
+        made = as_type(self.space(name))
+        return Channel(table, as_type(parents), made, atol=self.atol)
 
     @property
     def functional(self) -> bool:
@@ -228,6 +230,48 @@ class CausalModel(Record):
         from distcausal.diagrams.ask import answer
 
         return answer(self, outcome, do, given, tables, largest)
+
+    def distributions(
+        self,
+        outcome: str | Iterable[str],
+        do: Setting = None,
+        given: Setting = None,
+        *,
+        outcomes: RandomDistributions | None = None,
+        summary: str = "mixture",
+    ) -> RandomDistributions:
+        """Law of the outcomes after an intervention as random distributions.
+
+        Parameters
+        ----------
+        outcome, do, given
+            As in `query`.
+        outcomes
+            Where the states of the outcome name distributions (of firms, of clusters),
+            those distributions: one unit per state.
+        summary
+            How they are averaged: ``"mixture"``, or ``"barycentre"`` of their quantile
+            functions.
+
+        Returns
+        -------
+        RandomDistributions
+            One unit per intervention and state seen, whose states are its columns.
+
+        Examples
+        --------
+        >>> import distcausal as dc
+        >>> graph = dc.CausalGraph.from_edges("X -> Y")
+        >>> model = dc.CausalModel(graph, {"X": [0.5, 0.5], "Y": [[0.9, 0.1], [0, 1]]})
+        >>> model.distributions("Y", do=["X"]).mean()
+        array([0.1, 1. ])
+        """
+        from distcausal.diagrams.outcomes import answer_distributions
+        from distcausal.diagrams.query import variables
+
+        answer = self.query(outcome, do, given)
+        made = variables("outcome", outcome)
+        return answer_distributions(answer, made, outcomes, summary)
 
     def complexity(
         self, outcome: str | Iterable[str], do: Setting = None, given: Setting = None

@@ -9,21 +9,23 @@ firm in the middle. They agree where the law is sure, and differ everywhere else
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distcausal.diagrams.space import as_type
 from distcausal.diagrams.units import input_units, unit_places
 from distcausal.errors import DataError, PositivityError, check_choice
 
 if TYPE_CHECKING:
     from distcausal.data.distributions import RandomDistributions
     from distcausal.diagrams.channel import Channel
+    from distcausal.diagrams.labelled import LabelledArray
 
-__all__ = ["mix_distributions"]
+__all__ = ["answer_distributions", "mix_distributions"]
 
 SUMMARIES = ("mixture", "barycentre")
 
@@ -173,3 +175,27 @@ def _stacked_laws(
         by_unit(lambda part, points: part.cdf(points)),
     )
     return RandomDistributions.from_law(law, {"unit": np.arange(len(parts))}, **labels)
+
+
+def answer_distributions(
+    answer: LabelledArray,
+    outcome: Iterable[str],
+    outcomes: RandomDistributions | None,
+    summary: str,
+) -> RandomDistributions:
+    """Answer of a query as distributions, one unit per setting.
+
+    Without ``outcomes`` the states of the outcome are themselves the values.
+    """
+    from distcausal.diagrams.channel import Channel
+
+    made = list(outcome)
+    read = [name for name in answer.names if name not in made]
+    channel = Channel(
+        answer.transpose([*read, *made]).values,
+        as_type([answer.space(name) for name in read]),
+        as_type([answer.space(name) for name in made]),
+    )
+    if outcomes is None:
+        return channel.to_distributions()
+    return mix_distributions(channel, outcomes, summary=summary)

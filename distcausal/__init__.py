@@ -14,6 +14,7 @@ _HOME = {
     "ConditioningError": "distcausal.errors",
     "ConvergenceError": "distcausal.errors",
     "Copy": "distcausal.diagrams.structural",
+    "CounterfactualIdentification": "distcausal.diagrams.counterfactual",
     "CutoffSpace": "distcausal.design.cutoff",
     "DataError": "distcausal.errors",
     "DataWarning": "distcausal.errors",
@@ -85,8 +86,10 @@ _HOME = {
     "district_factors": "distcausal.diagrams.combs",
     "evaluate": "distcausal.design.observed",
     "functional_effect": "distcausal.rdd.functional",
+    "functional_model": "distcausal.diagrams.functional",
     "homogeneity_test": "distcausal.rdd.hypotheses",
     "identify": "distcausal.diagrams.identify",
+    "identify_counterfactual": "distcausal.diagrams.counterfactual",
     "mix_distributions": "distcausal.diagrams.outcomes",
     "nullity_test": "distcausal.rdd.hypotheses",
     "order_violation": "distcausal.diagrams.combs",
@@ -96,9 +99,11 @@ _HOME = {
     "random_model": "distcausal.diagrams.random_model",
     "replicated_wls": "distcausal.design.crossfit",
     "required_size": "distcausal.design.stability",
+    "response_functions": "distcausal.diagrams.functional",
     "session_info": "distcausal._base.session",
     "stability": "distcausal.design.stability",
     "wls": "distcausal.design.fit",
+    "world_diagram": "distcausal.diagrams.crossworld",
 }
 _ROOMS = ("data", "datasets", "design", "diagrams", "numerics", "rdd")
 __version__ = "0.1.0"

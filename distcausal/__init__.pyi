@@ -53,11 +53,20 @@ from distcausal.diagrams.channel import Channel as Channel
 from distcausal.diagrams.combs import comb_disintegrate as comb_disintegrate
 from distcausal.diagrams.combs import district_factors as district_factors
 from distcausal.diagrams.combs import order_violation as order_violation
+from distcausal.diagrams.counterfactual import (
+    CounterfactualIdentification as CounterfactualIdentification,
+)
+from distcausal.diagrams.counterfactual import (
+    identify_counterfactual as identify_counterfactual,
+)
+from distcausal.diagrams.crossworld import world_diagram as world_diagram
 from distcausal.diagrams.derivation import Derivation as Derivation
 from distcausal.diagrams.diagram import Diagram as Diagram
 from distcausal.diagrams.disintegrate import bayes_inverse as bayes_inverse
 from distcausal.diagrams.disintegrate import disintegrate as disintegrate
 from distcausal.diagrams.formula import Estimand as Estimand
+from distcausal.diagrams.functional import functional_model as functional_model
+from distcausal.diagrams.functional import response_functions as response_functions
 from distcausal.diagrams.graph import CausalGraph as CausalGraph
 from distcausal.diagrams.identify import Identification as Identification
 from distcausal.diagrams.identify import identify as identify

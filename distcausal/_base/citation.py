@@ -35,6 +35,8 @@ METHODS: dict[str, tuple[str, ...]] = {
         "lee2019",
         "bhattacharya2022",
     ),
+    "identify_counterfactual": ("correa2021", "shpitser2008"),
+    "bounds": ("balke1997", "tian2000"),
     "ensembles": ("kulesza2012", "barthelme2023"),
 }
 

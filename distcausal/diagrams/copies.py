@@ -103,7 +103,7 @@ def _potential(graph: CausalGraph, role: str, name: Any, setting: Any) -> Potent
             f"{role} gives {name!r} the intervention {setting!r}; give a mapping from "
             "variables to states, empty for the actual world."
         )
-    pairs = []
+    pairs: list[tuple[str, Hashable | Potential]] = []
     for at in sorted(setting, key=str):
         check_observed(graph, role, [at])
         value = setting[at]
@@ -122,8 +122,9 @@ def _nested(
     """Value that a variable takes over from its own copy in another world."""
     if other != at:
         raise QueryError(
-            f"{role} sets {at!r} to the value of {other!r} in another world; a variable "
-            f"can take over only its own value there, ({at!r}, {dict(inner)!r})."
+            f"{role} sets {at!r} to the value of {other!r} in another world; a "
+            "variable can take over only its own value there, "
+            f"({at!r}, {dict(inner)!r})."
         )
     return _potential(graph, role, at, inner)
 

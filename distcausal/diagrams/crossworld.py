@@ -16,10 +16,9 @@ import numpy as np
 
 from distcausal.diagrams.box import Box, Node
 from distcausal.diagrams.contraction import LARGEST, Operands, check_size
-from distcausal.diagrams.copies import Claim, Copies, read_claims
+from distcausal.diagrams.copies import Copies, read_claims
 from distcausal.diagrams.diagram import Diagram
 from distcausal.diagrams.graph import CausalGraph
-from distcausal.diagrams.masks import mask_of
 from distcausal.diagrams.space import Space, Ty
 from distcausal.errors import ConditioningError, ModelError, QueryError, listing
 
@@ -141,7 +140,8 @@ def world_diagram(
     --------
     >>> import distcausal as dc
     >>> graph = dc.CausalGraph.from_edges("X -> Y")
-    >>> print(dc.world_diagram(graph, [("Y", 1, {"X": 1})], [("X", 0), ("Y", 0)]).to_text())
+    >>> event, given = [("Y", 1, {"X": 1})], [("X", 0), ("Y", 0)]
+    >>> print(dc.world_diagram(graph, event, given).to_text())
     I -> Y @ X @ Y
       N(Y): I -> N(Y)
       N(X): I -> N(X)

@@ -27,7 +27,7 @@ _LARGEST = 2**24
 
 
 def response_functions(causes: Sequence[int], states: int) -> np.ndarray:
-    """List all functions from the joint states of the causes to the states of an effect.
+    """List all functions from joint states of the causes to states of an effect.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def response_functions(causes: Sequence[int], states: int) -> np.ndarray:
     if cells * np.log2(max(states, 2)) + np.log2(max(cells, 1)) > np.log2(_LARGEST):
         raise ComplexityError(
             f"{states} states for each of {cells} joint states of the causes make "
-            f"{states}**{cells} functions, too many to list. Merge states, or leave out "
-            "causes."
+            f"{states}**{cells} functions, too many to list. Merge states, or leave "
+            "out causes."
         )
     rows = list(product(range(states), repeat=cells))
     return np.array(rows, dtype=int).reshape(len(rows), *causes)
@@ -103,7 +103,10 @@ def functional_model(
     >>> never, helped, hurt, always = dc.response_functions([2], 2)
     >>> model = dc.functional_model(
     ...     graph,
-    ...     {"X": ([0, 1], [0.5, 0.5]), "Y": ([never, helped, always], [0.2, 0.3, 0.5])},
+    ...     {
+    ...         "X": ([0, 1], [0.5, 0.5]),
+    ...         "Y": ([never, helped, always], [0.2, 0.3, 0.5]),
+    ...     },
     ... )
     >>> benefit = [("Y", 1, {"X": 1}), ("Y", 0, {"X": 0})]
     >>> round(model.counterfactual(benefit), 12)
@@ -128,7 +131,7 @@ def functional_model(
         _check_law(name, functions[name], tables[root], hidden)
         tables[name] = _table(name, functions[name], observed, known)
     names = (*full.nodes, *drawn.values())
-    driven = CausalGraph(arrows, (), names, (*full.latent, *drawn.values()))
+    driven = CausalGraph(tuple(arrows), (), names, (*full.latent, *drawn.values()))
     return CausalModel(driven, tables, known)
 
 
@@ -144,8 +147,8 @@ def _states(
             continue
         if values.dtype.kind not in "iu" or not values.size or values.min() < 0:
             raise ModelError(
-                f"the functions of {name!r} hold {values.dtype} values; without states= "
-                "they should be whole numbers from 0."
+                f"the functions of {name!r} hold {values.dtype} values; without states "
+                "given they should be whole numbers from 0."
             )
         found[name] = tuple(range(1 + int(values.max())))
     return found

@@ -9,7 +9,7 @@ from distcausal.diagrams.factor import Source
 from distcausal.diagrams.graph import CausalGraph
 from distcausal.errors import QueryError, listing
 
-__all__ = ["Query", "read_query", "variables"]
+__all__ = ["Query", "check_observed", "read_query", "read_sources", "variables"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def read_query(
                     "has one role in a question."
                 )
             taken[name] = role
-    sources = _sources(graph, experiments, observational)
+    sources = read_sources(graph, experiments, observational)
     return Query(**roles, sources=sources)
 
 
@@ -100,7 +100,7 @@ def check_observed(graph: CausalGraph, role: str, names: Iterable[str]) -> None:
             )
 
 
-def _sources(
+def read_sources(
     graph: CausalGraph, experiments: Sequence[Iterable[str]], observational: bool
 ) -> tuple[Source, ...]:
     """Distributions that are available, the observed one first."""

@@ -104,6 +104,9 @@ _HOME = {
     "stability": "distcausal.design.stability",
     "wls": "distcausal.design.fit",
     "world_diagram": "distcausal.diagrams.crossworld",
+    "GaussianChannel": "distcausal.diagrams.gaussian",
+    "GaussianModel": "distcausal.diagrams.gaussian_model",
+    "Reals": "distcausal.diagrams.reals",
 }
 _ROOMS = ("data", "datasets", "design", "diagrams", "numerics", "rdd")
 __version__ = "0.1.0"

@@ -67,6 +67,8 @@ from distcausal.diagrams.disintegrate import disintegrate as disintegrate
 from distcausal.diagrams.formula import Estimand as Estimand
 from distcausal.diagrams.functional import functional_model as functional_model
 from distcausal.diagrams.functional import response_functions as response_functions
+from distcausal.diagrams.gaussian import GaussianChannel as GaussianChannel
+from distcausal.diagrams.gaussian_model import GaussianModel as GaussianModel
 from distcausal.diagrams.graph import CausalGraph as CausalGraph
 from distcausal.diagrams.identify import Identification as Identification
 from distcausal.diagrams.identify import identify as identify
@@ -74,6 +76,7 @@ from distcausal.diagrams.labelled import LabelledArray as LabelledArray
 from distcausal.diagrams.model import CausalModel as CausalModel
 from distcausal.diagrams.outcomes import mix_distributions as mix_distributions
 from distcausal.diagrams.random_model import random_model as random_model
+from distcausal.diagrams.reals import Reals as Reals
 from distcausal.diagrams.space import Space as Space
 from distcausal.diagrams.space import Ty as Ty
 from distcausal.diagrams.structural import Copy as Copy

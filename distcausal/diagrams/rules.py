@@ -12,6 +12,7 @@ from math import prod
 
 import numpy as np
 
+from distcausal.diagrams.box import first_difference
 from distcausal.diagrams.space import Ty
 from distcausal.errors import DataError, TypeError_
 
@@ -91,18 +92,7 @@ def check_meet(left: Ty, right: Ty) -> None:
     """
     if left == right:
         return
-    ends = zip(left, right, strict=False)
-    at = next((i for i, (a, b) in enumerate(ends) if a != b), None)
-    if at is None:
-        where = f"one has {len(left)} wires, the other {len(right)}"
-    elif left[at].name != right[at].name:
-        where = f"wire {at} is {left[at].name!r} before and {right[at].name!r} after"
-    else:
-        where = (
-            f"wire {at}, {left[at].name!r}, has states {left[at].states} before and "
-            f"{right[at].states} after"
-        )
     raise TypeError_(
-        f"what comes out, {left}, should be what goes in, {right}: {where}. Swap, copy "
-        "or discard wires in between."
+        f"what comes out, {left}, should be what goes in, {right}; "
+        f"{first_difference(left, right)}. Swap, copy or discard wires in between."
     )

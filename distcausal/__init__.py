@@ -33,6 +33,8 @@ _HOME = {
     "FiniteSpace": "distcausal.design.spaces",
     "FunctionalEffect": "distcausal.rdd.functional",
     "FunctionalEstimate": "distcausal.design.functional",
+    "GaussianChannel": "distcausal.diagrams.gaussian",
+    "GaussianModel": "distcausal.diagrams.gaussian_model",
     "GraphError": "distcausal.errors",
     "Greedy": "distcausal.design.modified",
     "HyperbolicCross": "distcausal.design.indices",
@@ -55,6 +57,7 @@ _HOME = {
     "R3DBandwidth": "distcausal.rdd.result",
     "R3DResult": "distcausal.rdd.result",
     "RandomDistributions": "distcausal.data.distributions",
+    "Reals": "distcausal.diagrams.reals",
     "RepeatedDPP": "distcausal.design.pooled",
     "RepeatedVolume": "distcausal.design.pooled",
     "RequiredSize": "distcausal.design.stability",
@@ -104,9 +107,6 @@ _HOME = {
     "stability": "distcausal.design.stability",
     "wls": "distcausal.design.fit",
     "world_diagram": "distcausal.diagrams.crossworld",
-    "GaussianChannel": "distcausal.diagrams.gaussian",
-    "GaussianModel": "distcausal.diagrams.gaussian_model",
-    "Reals": "distcausal.diagrams.reals",
 }
 _ROOMS = ("data", "datasets", "design", "diagrams", "numerics", "rdd")
 __version__ = "0.1.0"

@@ -18,7 +18,7 @@ import numpy as np
 from distcausal._base.fit import Record
 from distcausal.diagrams.gaussian import GaussianChannel
 from distcausal.diagrams.graph import CausalGraph
-from distcausal.diagrams.query import read_query
+from distcausal.diagrams.query import check_observed, read_query
 from distcausal.diagrams.reals import Reals, slices, total
 from distcausal.diagrams.space import Space, Ty
 from distcausal.errors import ModelError, QueryError, listing
@@ -257,7 +257,7 @@ class GaussianModel(Record):
             If a variable is unknown or latent, or a channel reads an effect.
         """
         found = {**(channels or {}), **more}
-        read_query(self.graph, list(found), None, None, (), True)
+        check_observed(self.graph, "the intervention", found)
         full = self.full
         for name, channel in found.items():
             caught = set(channel.dom.names) & set(full.descendants(name))

@@ -64,6 +64,16 @@ def test_a_sure_choice_of_unit_gives_that_unit(form, summary):
     assert_allclose(found.mean(), chosen.mean(), rtol=1e-8, atol=1e-8)
 
 
+@summaries
+def test_observations_behind_the_outcomes_are_counted(summary):
+    curves = FORMS["samples"].to_quantiles(LEVELS)
+    found = dc.mix_distributions(MIXED, curves, summary=summary)
+    for row, share in enumerate(MIXED.values):
+        alone = getattr(curves, summary)(weights=share)
+        assert np.isfinite(alone.sizes[0])
+        assert found.sizes[row] == alone.sizes[0]
+
+
 @forms
 @summaries
 def test_each_unit_is_the_average_of_the_outcomes_by_its_row(form, summary):

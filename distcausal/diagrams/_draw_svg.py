@@ -24,6 +24,7 @@ from distcausal.diagrams.diagram import Diagram
 
 __all__ = ["write_svg"]
 
+PIXEL = 96 / 72  # pixels of the web in a point; not all readers know other units
 LOWER = 0.35  # of the size of letters, from the middle of a line down to its base
 MISSING = "\N{REPLACEMENT CHARACTER}"
 FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
@@ -36,7 +37,9 @@ def write_svg(diagram: Diagram, *, direction: str = "up") -> str:
     label = _safe(f"String diagram {diagram.dom} -> {diagram.cod}")
     marks = "\n".join(_written(mark, drawn) for mark in drawn.marks)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}pt" height="{tall}pt" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" '
+        f'width="{_number(drawn.width * PIXEL)}" '
+        f'height="{_number(drawn.height * PIXEL)}" '
         f'viewBox="0 0 {wide} {tall}" role="img" aria-label="{label}">\n{marks}\n</svg>'
     )
 

@@ -4,6 +4,7 @@ from importlib import import_module as _import_module
 
 _HOME = {
     "BestOf": "distcausal.design.selected",
+    "Bootstrap": "distcausal.diagrams.resample",
     "Box": "distcausal.diagrams.box",
     "BoxDensity": "distcausal.design.measure",
     "CausalGraph": "distcausal.diagrams.graph",
@@ -27,6 +28,8 @@ _HOME = {
     "DistCausalError": "distcausal.errors",
     "DistCausalWarning": "distcausal.errors",
     "Effect": "distcausal.diagrams.structural",
+    "EffectContrast": "distcausal.diagrams.effect_result",
+    "EffectResult": "distcausal.diagrams.effect_result",
     "Estimand": "distcausal.diagrams.formula",
     "Extended": "distcausal.design.modified",
     "FeatureSpace": "distcausal.design.feature",
@@ -87,6 +90,7 @@ _HOME = {
     "cross_fitted_wls": "distcausal.design.crossfit",
     "disintegrate": "distcausal.diagrams.disintegrate",
     "district_factors": "distcausal.diagrams.combs",
+    "estimate_effect": "distcausal.diagrams.estimate",
     "evaluate": "distcausal.design.observed",
     "functional_effect": "distcausal.rdd.functional",
     "functional_model": "distcausal.diagrams.functional",

@@ -64,6 +64,9 @@ from distcausal.diagrams.derivation import Derivation as Derivation
 from distcausal.diagrams.diagram import Diagram as Diagram
 from distcausal.diagrams.disintegrate import bayes_inverse as bayes_inverse
 from distcausal.diagrams.disintegrate import disintegrate as disintegrate
+from distcausal.diagrams.effect_result import EffectContrast as EffectContrast
+from distcausal.diagrams.effect_result import EffectResult as EffectResult
+from distcausal.diagrams.estimate import estimate_effect as estimate_effect
 from distcausal.diagrams.formula import Estimand as Estimand
 from distcausal.diagrams.functional import functional_model as functional_model
 from distcausal.diagrams.functional import response_functions as response_functions
@@ -77,6 +80,7 @@ from distcausal.diagrams.model import CausalModel as CausalModel
 from distcausal.diagrams.outcomes import mix_distributions as mix_distributions
 from distcausal.diagrams.random_model import random_model as random_model
 from distcausal.diagrams.reals import Reals as Reals
+from distcausal.diagrams.resample import Bootstrap as Bootstrap
 from distcausal.diagrams.space import Space as Space
 from distcausal.diagrams.space import Ty as Ty
 from distcausal.diagrams.structural import Copy as Copy

@@ -36,6 +36,7 @@ METHODS: dict[str, tuple[str, ...]] = {
         "bhattacharya2022",
     ),
     "identify_counterfactual": ("correa2021", "shpitser2008"),
+    "estimate_effect": ("bhattacharya2022", "rubin1981"),
     "bounds": ("balke1997", "tian2000"),
     "ensembles": ("kulesza2012", "barthelme2023"),
 }

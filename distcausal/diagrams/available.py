@@ -24,7 +24,7 @@ from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.model import CausalModel
 from distcausal.errors import DataError, DataWarning, QueryError, listing
 
-__all__ = ["OBSERVED", "read_available", "tables_for"]
+__all__ = ["OBSERVED", "by_source", "called", "read_available", "tables_for"]
 
 OBSERVED = "observational"
 # a joint written with ten digits factorises as its graph says up to this
@@ -47,21 +47,32 @@ def read_available(
     """
     if isinstance(distributions, CausalModel):
         return distributions
+    given = by_source(distributions, sources)
+    found = {source: _law(value, source, graph) for source, value in given.items()}
+    if () in found and found[()].values.size <= _CHECKED:
+        _check_graph(found[()], graph)
+    return found
+
+
+def by_source(distributions: Any, sources: tuple[Source, ...]) -> dict[Source, Any]:
+    """What is given, by the variables set in it; one thing alone is the observed law.
+
+    Raises
+    ------
+    QueryError
+        If something is given that the question did not list.
+    """
     named = isinstance(distributions, Mapping) and not {"variables", "values"} <= set(
         distributions
     )
     given = distributions if named else {OBSERVED: distributions}
-    found: dict[Source, LabelledArray] = {}
-    for key, value in given.items():
-        source: Source = () if key == OBSERVED else _source(key)
+    found = {() if key == OBSERVED else _source(key): v for key, v in given.items()}
+    for source in found:
         if source not in sources:
             raise QueryError(
-                f"a distribution was given for {_called(source)}, but the question "
-                f"lists {listing(map(_called, sources))}."
+                f"a distribution was given for {called(source)}, but the question "
+                f"lists {listing(map(called, sources))}."
             )
-        found[source] = _law(value, source, graph)
-    if () in found and found[()].values.size <= _CHECKED:
-        _check_graph(found[()], graph)
     return found
 
 
@@ -69,7 +80,8 @@ def _source(key: Any) -> Source:
     return tuple(sorted((key,) if isinstance(key, str) else key))
 
 
-def _called(source: Source) -> str:
+def called(source: Source) -> str:
+    """Name a distribution in a message."""
     return f"the experiment on {', '.join(source)}" if source else "observation"
 
 
@@ -86,7 +98,7 @@ def _law(value: Any, source: Source, graph: CausalGraph) -> LabelledArray:
     absent = [name for name in source if name not in table.axes]
     if absent:
         raise DataError(
-            f"the distribution of {_called(source)} has no axis for {listing(absent)}."
+            f"the distribution of {called(source)} has no axis for {listing(absent)}."
         )
     table = table.sum([name for name in table.names if name not in graph.place])
     if source:
@@ -117,7 +129,7 @@ def _shares_by(frame: Any, source: Source) -> LabelledArray:
     total = counts.values.sum(axis=rest, keepdims=True)
     if np.any(total == 0):
         raise DataError(
-            f"the rows of {_called(source)} hold no unit for some states of what was "
+            f"the rows of {called(source)} hold no unit for some states of what was "
             "set; leave those states out, or give the distribution as an array."
         )
     return LabelledArray(counts.values / total, counts.axes)
@@ -129,14 +141,14 @@ def _check_slices(table: LabelledArray, source: Source) -> None:
     rest = tuple(i for i, n in enumerate(table.names) if n not in source)
     if np.isnan(values).any() or np.any(values < 0):
         raise DataError(
-            f"the distribution of {_called(source)} holds NaN or {values.min():.6g}; "
+            f"the distribution of {called(source)} holds NaN or {values.min():.6g}; "
             "probabilities are 0 or more."
         )
     total = values.sum(axis=rest)
     worst = float(np.abs(total - 1).max())
     if worst > ATOL:
         raise DataError(
-            f"the distribution of {_called(source)} should sum to 1 for every state of "
+            f"the distribution of {called(source)} should sum to 1 for every state of "
             f"{', '.join(source)}, but misses it by up to {worst:.3g}."
         )
 
@@ -190,7 +202,7 @@ def _marginal(key: TableKey, available: Available) -> LabelledArray:
         return found.transpose(axes)
     if source not in available:
         raise QueryError(
-            f"the formula needs the distribution of {_called(source)}, which was not "
+            f"the formula needs the distribution of {called(source)}, which was not "
             f"given; give it under the key {source or OBSERVED!r}."
         )
     table = available[source]
@@ -198,7 +210,7 @@ def _marginal(key: TableKey, available: Available) -> LabelledArray:
     if absent:
         raise QueryError(
             f"the formula needs {listing(absent)}, which the distribution of "
-            f"{_called(source)} lacks; its variables are {listing(table.names, 12)}."
+            f"{called(source)} lacks; its variables are {listing(table.names, 12)}."
         )
     gone = [name for name in table.names if name not in axes]
     return table.sum(gone).transpose(axes)

@@ -29,7 +29,7 @@ from distcausal.diagrams.estimand import (
 )
 from distcausal.numerics.tensor import contract
 
-__all__ = ["Part", "Tables", "evaluate", "table_key"]
+__all__ = ["Part", "Tables", "evaluate", "evaluate_parts", "table_key"]
 
 TableKey = tuple[tuple[str, ...], frozenset[str]]
 
@@ -79,6 +79,16 @@ def table_axes(key: TableKey) -> tuple[str, ...]:
 def evaluate(formula: Expression, tables: Tables) -> Part:
     """Value of a formula for every state of its free variables."""
     return _Evaluation(tables).part(formula)
+
+
+def evaluate_parts(formula: Expression, tables: Tables) -> dict[int, Part]:
+    """Value of a formula and of all its parts, by their ``id``.
+
+    A product inside a sum is no part: the two are one contraction.
+    """
+    evaluation = _Evaluation(tables)
+    evaluation.part(formula)
+    return evaluation.done
 
 
 class _Evaluation:

@@ -23,7 +23,7 @@ from distcausal.diagrams.query import Query
 from distcausal.diagrams.render import to_latex, to_text
 from distcausal.errors import PositivityError, QueryError, check_choice, listing
 
-__all__ = ["Estimand"]
+__all__ = ["Estimand", "along"]
 
 _SUPPORT = ("raise", "nan")
 
@@ -92,16 +92,16 @@ class Estimand:
         extra = tuple(name for name in part.names if name not in self.query.axes)
         axes = (*self.query.axes, *extra)
         states = self._states(axes, tables, available)
-        values = _along(part.values, part.names, axes, states)
+        values = along(part.values, part.names, axes, states)
         off = None
         if part.undefined is not None:
-            off = _along(part.undefined, part.names, axes, states)
+            off = along(part.undefined, part.names, axes, states)
         found = LabelledArray(
             np.where(off, np.nan, values) if off is not None else values, states
         )
         found = found.sel(_chosen(found, at, self.query))
         if support == "raise" and np.isnan(found.values).any():
-            raise PositivityError(self._missing(tables))
+            raise PositivityError(self.explain_gap(tables))
         return found
 
     def _states(
@@ -116,8 +116,8 @@ class Estimand:
             states = {**available.states, **states}
         return {name: states.get(name, (None,)) for name in axes}
 
-    def _missing(self, tables: Tables) -> str:
-        """Name the events without which the formula has no value."""
+    def explain_gap(self, tables: Tables) -> str:
+        """Name the events without which the formula has no value, for a message."""
         events = []
         for part in _walk(self.expression):
             if isinstance(part, Prob) and part.given:
@@ -174,7 +174,7 @@ def _zero_events(formula: Expression, leaf: Prob, tables: Tables) -> list[str]:
     return events
 
 
-def _along(
+def along(
     array: np.ndarray,
     names: tuple[str, ...],
     axes: tuple[str, ...],

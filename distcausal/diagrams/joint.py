@@ -131,18 +131,18 @@ def count_table(
     return LabelledArray(table, {space.name: space.known for space in spaces})
 
 
-def read_rows(frame: Any) -> Any:
+def read_rows(
+    frame: Any,
+    rule: str = "a joint law should be a LabelledArray, a mapping with 'variables' and "
+    "'values', or a frame with a column per variable",
+) -> Any:
     """Wrap a table of any library, run if it is a query; `DataError` for the rest."""
     import narwhals.stable.v2 as nw
 
     try:
         rows = nw.from_native(frame)
     except TypeError as fault:
-        raise DataError(
-            "a joint law should be a LabelledArray, a mapping with 'variables' and "
-            "'values', or a frame with a column per variable, but is a "
-            f"{type(frame).__name__}."
-        ) from fault
+        raise DataError(f"{rule}, but is a {type(frame).__name__}.") from fault
     rows = rows.collect() if isinstance(rows, nw.LazyFrame) else rows
     if len(rows) == 0:
         raise DataError("the frame should have rows to count, but has none.")

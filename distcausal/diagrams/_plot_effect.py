@@ -1,0 +1,51 @@
+"""Figures of estimated effects, drawn with artists of their own style."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from distcausal.diagrams.effect_result import Estimates
+
+__all__ = ["draw_estimates"]
+
+_INK, _AXIS = "#08306b", "#4d4d4d"
+_WIDTH, _LINE = 6.0, 0.32  # inches
+_LABEL, _TICK = 10, 9  # points
+
+
+def draw_estimates(estimates: Estimates, *, ax: Axes | None, confidence: float) -> Axes:
+    """Draw a line per number: a dot and its interval, the first on top."""
+    frame = estimates.plot_data(confidence)
+    axes = _prepared(ax, len(frame))
+    place = np.arange(len(frame))[::-1]
+    axes.hlines(
+        place, frame["conf_low"], frame["conf_high"], colors=_INK, linewidth=1.4
+    )
+    axes.plot(
+        frame["estimate"], place, color=_INK, marker="o", markersize=4, linestyle=""
+    )
+    low, high = axes.get_xlim()
+    if low < 0 < high:
+        axes.axvline(0.0, color=_AXIS, linewidth=0.8, zorder=0.5)
+    axes.set_yticks(place, list(frame["term"]), fontsize=_TICK)
+    axes.set_ylim(-0.6, len(frame) - 0.4)
+    axes.set_xlabel(f"Estimate, {100 * confidence:.4g}% interval", fontsize=_LABEL)
+    return axes
+
+
+def _prepared(ax: Axes | None, lines: int) -> Axes:
+    """Axes to draw into, with the two spines that carry a scale."""
+    if ax is None:
+        from matplotlib import pyplot as plt
+
+        height = 0.9 + _LINE * max(lines, 2)
+        _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set(color=_AXIS, linewidth=0.8)
+    ax.tick_params(color=_AXIS, width=0.8, labelsize=_TICK)
+    return ax

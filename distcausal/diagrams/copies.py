@@ -20,7 +20,7 @@ from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.query import check_observed
 from distcausal.errors import QueryError
 
-__all__ = ["Claim", "Copies", "Potential", "Wire", "read_claims"]
+__all__ = ["Claim", "Copies", "Potential", "Wire", "mentioned", "read_claims"]
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,18 @@ def _plain(role: str, state: Any) -> Hashable:
             "numbers."
         ) from None
     return plain
+
+
+def mentioned(claims: Iterable[Claim]) -> Iterable[tuple[str, Hashable]]:
+    """Every pair of a variable and a state that claims name."""
+    waiting = [claim.potential for claim in claims]
+    yield from ((claim.potential.name, claim.state) for claim in claims)
+    while waiting:
+        for name, value in waiting.pop().setting:
+            if isinstance(value, Potential):
+                waiting.append(value)
+            else:
+                yield name, value
 
 
 @dataclass(frozen=True)

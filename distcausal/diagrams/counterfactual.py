@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from distcausal._base.fit import Result
 from distcausal._base.table import Table
 from distcausal.diagrams.available import Available, read_available
-from distcausal.diagrams.copies import Claim, Potential, read_claims
+from distcausal.diagrams.copies import Claim, mentioned, read_claims
 from distcausal.diagrams.crossformula import Total, Writer, value_of
 from distcausal.diagrams.crossidentify import Crossing, Search
 from distcausal.diagrams.estimand import Expression, ratio_of
@@ -213,7 +213,7 @@ class CounterfactualIdentification(Result):
 
     def _check_states(self, available: Available) -> None:
         """Raise `QueryError` if a state asked about is none of its variable's."""
-        for name, state in _mentioned((*self.event, *self.given)):
+        for name, state in mentioned((*self.event, *self.given)):
             if isinstance(available, dict):
                 for table in available.values():
                     if name in table.axes:
@@ -257,18 +257,6 @@ class CounterfactualIdentification(Result):
         if not self.identified:
             return f"{self.query} is not identified"
         return f"{self.query} = {self.text()}"
-
-
-def _mentioned(claims: Iterable[Claim]) -> Iterable[tuple[str, Hashable]]:
-    """Every pair of a variable and a state that claims name."""
-    waiting = [claim.potential for claim in claims]
-    yield from ((claim.potential.name, claim.state) for claim in claims)
-    while waiting:
-        for name, value in waiting.pop().setting:
-            if isinstance(value, Potential):
-                waiting.append(value)
-            else:
-                yield name, value
 
 
 def identify_counterfactual(
@@ -333,7 +321,7 @@ def identify_counterfactual(
     >>> import distcausal as dc
     >>> graph = dc.CausalGraph.from_edges("X -> Z -> Y; X <-> Y")
     >>> dc.identify_counterfactual(graph, [("Y", 1, {"X": 1})], [("X", 0)])
-    P(Y[X=1]=1 | X=0) = sum_{z} P(z | x=1) P(y=1 | x=0, z)
+    P(Y[X=1]=1 | X=0) = sum_{z} P(y=1 | x=0, z) P(z | x=1)
 
     A natural direct effect needs a nested value:
 

@@ -35,7 +35,7 @@ from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.merging import Factor, Pattern, impose
 from distcausal.diagrams.solve import settled
 
-__all__ = ["Crossing", "Obstacle", "Search", "Signed"]
+__all__ = ["Crossing", "Obstacle", "Search", "Signed", "remaining"]
 
 Signed = tuple[tuple[int, Expression], ...]
 Claims = tuple[Claim, ...]
@@ -87,6 +87,16 @@ class Crossing:
     pattern: Pattern | None = None
 
 
+def remaining(whole: Pattern, condition: Pattern) -> tuple[list[Factor], list[Factor]]:
+    """Factors of a probability and of its condition that do not cancel."""
+    common = set(whole.components) & set(condition.components)
+    gone = frozenset().union(*common)
+    return (
+        [factor for factor in whole.factors if factor not in gone],
+        [factor for factor in condition.factors if factor not in gone],
+    )
+
+
 @dataclass
 class Search:
     """One search: the graph, what is available, and what was found on the way.
@@ -127,17 +137,10 @@ class Search:
         whole = self.pattern((*given, *event))
         if whole is None:
             return Crossing((), ((1, ONE),), known)
-        common = set(whole.components) & set(condition.components)
-        found = []
-        obstacle = None
-        for pattern in (whole, condition):
-            left = [c for c in pattern.components if c not in common]
-            inside = frozenset().union(*left)
-            kept = [factor for factor in pattern.factors if factor in inside]
-            formula, trouble = self._product(pattern, kept)
-            found.append(formula)
-            obstacle = obstacle or trouble
-        top, bottom = found
+        above, below = remaining(whole, condition)
+        top, obstacle = self._product(whole, above)
+        bottom, other = self._product(condition, below)
+        obstacle = obstacle or other
         if top is not None and bottom is not None:
             return Crossing(((1, top),), ((1, bottom),), known, None, False, whole)
         return self._by_complement(event, given, obstacle, known, whole)

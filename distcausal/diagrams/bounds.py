@@ -1,0 +1,331 @@
+"""What data allow where they do not determine: bounds on probabilities across worlds.
+
+A probability that no formula gives is still limited by the data. The variables whose
+unobserved causes stand in the way form a district; over the joint choices of response
+functions in it the probability is linear, and so is all that is known, so the least and
+the largest value come from linear programmes. Other districts enter by their kernels,
+which the data determine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, ClassVar
+
+import numpy as np
+
+from distcausal._base.fit import Result
+from distcausal._base.table import Table, numbers
+from distcausal.diagrams.available import OBSERVED, Available, read_available
+from distcausal.diagrams.bounding import Linear, Setup
+from distcausal.diagrams.copies import Claim, mentioned, read_claims
+from distcausal.diagrams.factor import Source
+from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.query import read_sources
+from distcausal.diagrams.responses import LARGEST
+from distcausal.errors import ConditioningError, QueryError, listing
+
+__all__ = ["Bounds", "counterfactual_bounds", "effect_bounds"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Bounds(Result):
+    """Least and largest value of a quantity that data allow.
+
+    Attributes
+    ----------
+    lower, upper
+        The bounds; equal where the data determine the quantity.
+    sharp
+        Whether each is attained by a model that agrees with the graph and the data. If
+        not, the truth lies between them, and perhaps closer bounds exist.
+    query
+        What is bounded, as text.
+    district
+        Variables whose joint response is not determined; none if all is.
+    """
+
+    cite_as: ClassVar[str] = "bounds"
+    lower: float
+    upper: float
+    sharp: bool
+    query: str
+    district: tuple[str, ...]
+
+    @property
+    def width(self) -> float:
+        """How much the data leave open."""
+        return self.upper - self.lower
+
+    def summary(self) -> Table:
+        """The two bounds."""
+        kind = "sharp" if self.sharp else "valid, perhaps not sharp"
+        return Table(
+            title=f"Bounds on {self.query}",
+            left=(("Bounds", kind),),
+            right=(("Undetermined", ", ".join(self.district) or "nothing"),),
+            columns=("lower", "upper", "width"),
+            rows=(numbers((self.lower, self.upper, self.width), 6),),
+        )
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.lower, self.upper))
+
+    def __repr__(self) -> str:
+        return f"{self.lower:.6g} <= {self.query} <= {self.upper:.6g}"
+
+
+def counterfactual_bounds(
+    graph: CausalGraph,
+    distributions: Any,
+    event: Sequence[Any],
+    given: Sequence[Any] = (),
+    *,
+    monotone: Iterable[tuple[str, str]] = (),
+    largest: float = LARGEST,
+) -> Bounds:
+    """Bound the probability of an event across worlds by what the data allow.
+
+    Parameters
+    ----------
+    graph
+        What causes what; two-headed arrows and latent variables stand for unobserved
+        causes.
+    distributions
+        The observed joint, a `CausalModel`, or a mapping from ``"observational"`` and
+        from tuples of the variables set in an experiment to laws, as in
+        `Identification.evaluate`.
+    event, given
+        What should hold, and what is known to, as in `identify_counterfactual`.
+    monotone
+        Pairs (cause, effect) such that the effect never falls when the cause alone
+        rises, in any unit; states rise in their order.
+    largest
+        Most entries of the equations of the linear programme.
+
+    Returns
+    -------
+    Bounds
+        Equal ends where the data determine the probability. Sharp if every two
+        variables of the undetermined district share an unobserved cause.
+
+    Raises
+    ------
+    ConditioningError
+        If what is given has probability zero.
+    ComplexityError
+        If there are too many response functions.
+    DataError
+        If no model of the graph agrees with the distributions; the message has the
+        amount by which they miss it.
+    QueryError
+        If a name or state is unknown, or districts without formula multiply.
+
+    Notes
+    -----
+    The distributions are taken as exact. Bounds from shares of a sample are estimates.
+
+    References
+    ----------
+    Balke and Pearl (1997), *Bounds on treatment effects from studies with imperfect
+    compliance*; Charnes and Cooper (1962) for ratios.
+
+    Examples
+    --------
+    How many benefit, from a randomised trial:
+
+    >>> import distcausal as dc
+    >>> graph = dc.CausalGraph.from_edges("X -> Y")
+    >>> joint = dc.LabelledArray(
+    ...     [[0.35, 0.15], [0.2, 0.3]], {"X": (0, 1), "Y": (0, 1)}
+    ... )
+    >>> benefit = [("Y", 1, {"X": 1}), ("Y", 0, {"X": 0})]
+    >>> dc.counterfactual_bounds(graph, joint, benefit)
+    0.3 <= P(Y[X=1]=1, Y[X=0]=0) <= 0.6
+    >>> dc.counterfactual_bounds(graph, joint, benefit, monotone=[("X", "Y")])
+    0.3 <= P(Y[X=1]=1, Y[X=0]=0) <= 0.3
+    """
+    setup = _setup(graph, distributions, monotone, largest)
+    asked, known = _claims(setup, graph, event, given)
+    top, bottom = setup.ratio(asked, known)
+    bar = f" | {', '.join(map(str, known))}" if known else ""
+    query = f"P({', '.join(map(str, asked))}{bar})"
+    return _bounds(setup, top, bottom, query)
+
+
+def effect_bounds(
+    graph: CausalGraph,
+    distributions: Any,
+    outcome: Mapping[str, Hashable],
+    do: Mapping[str, Hashable],
+    *,
+    against: Mapping[str, Hashable] | None = None,
+    monotone: Iterable[tuple[str, str]] = (),
+    largest: float = LARGEST,
+) -> Bounds:
+    """Bound the probability of an outcome under an intervention, or a difference.
+
+    Parameters
+    ----------
+    graph, distributions, monotone, largest
+        As in `counterfactual_bounds`.
+    outcome
+        State of each outcome.
+    do
+        State that each treatment is set to.
+    against
+        If given, the probability under this other intervention is subtracted.
+
+    Returns
+    -------
+    Bounds
+        As in `counterfactual_bounds`.
+
+    Raises
+    ------
+    QueryError, ComplexityError, DataError
+        As in `counterfactual_bounds`.
+
+    References
+    ----------
+    Balke and Pearl (1997), *Bounds on treatment effects from studies with imperfect
+    compliance*.
+
+    Examples
+    --------
+    Assignment Z, uptake X, outcome Y; uptake and outcome share unobserved causes:
+
+    >>> import distcausal as dc
+    >>> graph = dc.CausalGraph.from_edges("Z -> X -> Y; X <-> Y")
+    >>> joint = dc.LabelledArray(
+    ...     [[[0.32, 0.04], [0.06, 0.08]], [[0.02, 0.03], [0.09, 0.36]]],
+    ...     {"Z": (0, 1), "X": (0, 1), "Y": (0, 1)},
+    ... )
+    >>> dc.effect_bounds(graph, joint, {"Y": 1}, {"X": 1}, against={"X": 0})
+    0.48 <= P(Y[X=1]=1) - P(Y[X=0]=1) <= 0.68
+    """
+    setup = _setup(graph, distributions, monotone, largest)
+    sides = []
+    for setting in (do, against):
+        if setting is not None:
+            claims = [(name, state, setting) for name, state in outcome.items()]
+            asked, _ = _claims(setup, graph, claims, ())
+            sides.append((setup.ratio(asked, ())[0], ", ".join(map(str, asked))))
+    query = " - ".join(f"P({text})" for _, text in sides)
+    whole = sides[0][0] if len(sides) == 1 else _difference(sides[0][0], sides[1][0])
+    return _bounds(setup, whole, Linear(0, np.ones(())), query)
+
+
+def _setup(
+    graph: CausalGraph,
+    distributions: Any,
+    monotone: Iterable[tuple[str, str]],
+    largest: float,
+) -> Setup:
+    """Read the distributions and what is assumed."""
+    if not isinstance(graph, CausalGraph):
+        raise QueryError(
+            f"graph is a {type(graph).__name__}; give a CausalGraph, such as "
+            "CausalGraph.from_edges('X->Y') or CausalGraph.from_networkx(graph)."
+        )
+    observed = graph.latent_projection()
+    sources = _sources(graph, distributions)
+    available = read_available(distributions, sources, observed)
+    rising = tuple((cause, effect) for cause, effect in monotone)
+    for cause, effect in rising:
+        if cause not in observed.parents(effect):
+            raise QueryError(
+                f"monotone names ({cause!r}, {effect!r}), but {effect!r} has no arrow "
+                f"from {cause!r}; its causes are "
+                f"{listing(observed.parents(effect), 12) or 'none'}."
+            )
+    states = _states(available, observed)
+    return Setup(observed, available, sources, states, rising, largest)
+
+
+def _sources(graph: CausalGraph, distributions: Any) -> tuple[Source, ...]:
+    """Variables set in each distribution given."""
+    single = not isinstance(distributions, Mapping)
+    if single or {"variables", "values"} <= set(distributions):
+        return ((),)
+    experiments = [
+        [key] if isinstance(key, str) else key
+        for key in distributions
+        if key != OBSERVED
+    ]
+    return read_sources(graph, experiments, OBSERVED in distributions)
+
+
+def _states(
+    available: Available, graph: CausalGraph
+) -> dict[str, tuple[Hashable, ...]]:
+    """States of every variable of the graph."""
+    if isinstance(available, dict):
+        states = {n: s for table in available.values() for n, s in table.axes.items()}
+    else:
+        states = dict(available.states)
+    lacking = [name for name in graph.nodes if name not in states]
+    if lacking:
+        raise QueryError(
+            f"the distributions have no axis for {listing(lacking, 12)}; bounds need "
+            "all variables of the graph."
+        )
+    return {name: states[name] for name in graph.nodes}
+
+
+def _claims(
+    setup: Setup, graph: CausalGraph, event: Sequence[Any], given: Sequence[Any]
+) -> tuple[list[Claim], list[Claim]]:
+    """Check the question, and its states."""
+    asked, known = (
+        read_claims(graph, "event", event),
+        read_claims(graph, "given", given),
+    )
+    if not asked:
+        raise QueryError("event is empty; say what should hold in which world.")
+    for name, state in mentioned((*asked, *known)):
+        if state not in setup.states[name]:
+            raise QueryError(
+                f"{name!r} has no state {state!r}; its states are "
+                f"{listing(map(repr, setup.states[name]), 12)}."
+            )
+    if setup.search.pattern(known) is None:
+        raise ConditioningError(
+            f"{listing(known, 12)} contradict each other, so they hold together in no "
+            "model and nothing can be said given them. Condition on an event that can "
+            "occur."
+        )
+    return asked, known
+
+
+def _difference(one: Linear, other: Linear) -> Linear:
+    """Difference of two linear functions of one law."""
+    if one.district and other.district and one.district != other.district:
+        raise AssertionError("one outcome lies in one district")
+    return Linear(one.district or other.district, one.weights - other.weights)
+
+
+def _bounds(setup: Setup, top: Linear, bottom: Linear, query: str) -> Bounds:
+    """Extremes of a ratio of two linear functions."""
+    district = top.district or bottom.district
+    names = setup.graph.names(district)
+    if not bottom.district and bottom.weights <= 0:
+        raise ConditioningError(
+            f"what is given has probability zero, so {query} is undefined. Condition "
+            "on an event that occurs."
+        )
+    if not district:
+        value = float(top.weights / bottom.weights)
+        low, high = value, value
+    else:
+        programme = setup.programme(district)
+        count = int(programme.responses.size)
+        low, high = programme.extremes(
+            np.broadcast_to(top.weights, count), np.broadcast_to(bottom.weights, count)
+        )
+    joined = all(
+        other in setup.graph.siblings(one) for one, other in combinations(names, 2)
+    )
+    return Bounds(lower=low, upper=high, sharp=joined, query=query, district=names)

@@ -19,7 +19,14 @@ OPTIONS = re.compile(r"^:.*\n", re.MULTILINE)
 
 # Independent points may leave a fit undetermined, which is what a vignette shows.
 @pytest.mark.filterwarnings("ignore:the points of:distcausal.InferenceWarning")
-@pytest.mark.parametrize("name", ["fewer-evaluations", "survey-design"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fewer-evaluations",
+        "survey-design",
+        "string-diagram-surgery",
+    ],
+)
 def test_a_vignette_runs_and_its_claims_hold(name: str) -> None:
     text = (FOLDER / f"{name}.md").read_text("utf-8")
     cells = [OPTIONS.sub("", cell) for cell in CELL.findall(text)]

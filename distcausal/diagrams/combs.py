@@ -9,7 +9,7 @@ Pearl 2002; Jacobs, Kissinger and Zanasi 2019 for two teeth).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -316,7 +316,7 @@ def order_violation(joint: Any, graph: CausalGraph, *, most: int = 500) -> float
     """
     seen, table = _matched(joint, graph)
     masks, worst = seen.masks, 0.0
-    for ancestral in islice(_ancestral_sets(masks), most):
+    for ancestral in islice(masks.ancestral_sets(masks.all), most):
         for last in bits(ancestral):
             if masks.children[last] & ancestral:
                 continue
@@ -327,14 +327,3 @@ def order_violation(joint: Any, graph: CausalGraph, *, most: int = 500) -> float
             high = np.where(np.isnan(law), -np.inf, law).max(axis=tuple(bits(other)))
             worst = max(worst, float(np.where(low <= high, high - low, 0.0).max()))
     return worst
-
-
-def _ancestral_sets(masks: Masks) -> Iterator[int]:
-    """Sets that hold the causes of their members, by the number that generate them."""
-    single = [masks.ancestors(1 << place, masks.all) for place in masks.order]
-    new = found = dict.fromkeys(single)
-    while new:
-        yield from new
-        grown = dict.fromkeys(one | more for one in new for more in single)
-        new = {one: None for one in grown if one not in found}
-        found = found | new

@@ -74,6 +74,20 @@ class Masks:
                 rest &= ~found[-1]
         return found
 
+    def ancestral_sets(self, within: int) -> Iterator[int]:
+        """Subsets that hold the causes ``within`` of their members.
+
+        Those that a single member generates come first, then those of two, and so on;
+        ties in topological order.
+        """
+        single = [self.ancestors(1 << place, within) for place in self.sorted(within)]
+        new = found = dict.fromkeys(single)
+        while new:
+            yield from new
+            grown = dict.fromkeys(one | more for one in new for more in single)
+            new = {one: None for one in grown if one not in found}
+            found = found | new
+
     def outside_parents(self, mask: int) -> int:
         """Parents of the vertices of a set that are not in it."""
         return union(self.parents, mask) & ~mask

@@ -22,6 +22,7 @@ from distcausal.numerics.band import (
     scaled,
 )
 from distcausal.numerics.monotone import cell_widths
+from distcausal.numerics.multiplicity import adjusted
 from distcausal.rdd.check import check_fit
 from distcausal.rdd.error import Contrast
 from distcausal.rdd.parts import TestTable
@@ -211,7 +212,7 @@ def _range_test(
         statistic=values,
         critical_value=critical,
         p_value=p_values,
-        p_adjusted=_holm(p_values),
+        p_adjusted=adjusted(p_values),
         confidence=float(confidence),
         settings=fit.settings | {"alternative": alternative, "studentise": scale},
     )
@@ -266,15 +267,6 @@ def _compared(
         return statistic, critical, float(np.mean(sups >= statistic))
     critical = order_statistic(sups, confidence)
     return statistic, critical, rank_p_value(statistic, sups)
-
-
-def _holm(p_values: np.ndarray) -> np.ndarray:
-    """Step-down adjustment that holds the familywise error under any dependence."""
-    order = np.argsort(p_values)
-    factor = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.maximum.accumulate(np.minimum(factor * p_values[order], 1.0))
-    return adjusted
 
 
 def _read_ranges(

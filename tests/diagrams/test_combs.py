@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import distcausal as dc
-from distcausal.diagrams.combs import _ancestral_sets
 from distcausal.diagrams.graph import CausalGraph
 from tests.diagrams.random_channels import laws, rows
 
@@ -267,7 +266,7 @@ def test_a_factor_is_needed_only_where_it_is_reached():
 
 @given(graphs(1, 4))
 def test_every_set_that_holds_its_causes_is_tried_once(graph):
-    found = [graph.names(mask) for mask in _ancestral_sets(graph.masks)]
+    found = [graph.names(mask) for mask in graph.masks.ancestral_sets(graph.masks.all)]
     every = [
         tuple(v for v in graph.nodes if keep >> graph.place[v] & 1)
         for keep in range(1, 2 ** len(graph.nodes))

@@ -159,6 +159,8 @@ def test_an_event_that_hangs_on_inputs_is_refused_until_they_are_plugged():
     follow = G.copy("X", 1) >> G.linear([[2.0]], "X", "Y")
     with pytest.raises(dc.ConditioningError, match="depends on X; plug in values"):
         follow.condition(Y=2.0)
+    with pytest.raises(dc.ConditioningError, match="depends on X; plug in values"):
+        follow.condition(Y=0.0)
     assert follow.plug(X=1.0).condition(Y=2.0).cod == dc.Ty()
 
 

@@ -150,6 +150,19 @@ def test_the_functor_takes_chains_to_chains():
         model.interpret(dc.Box("Y", w, y))
 
 
+def test_a_box_may_list_the_parents_in_another_order():
+    graph = dc.CausalGraph.from_edges("X -> W; Y -> W")
+    model = dc.GaussianModel.from_coefficients(
+        graph,
+        {("X", "W"): 2.0, ("Y", "W"): -1.0},
+        variances={"X": 1.0, "Y": 0.5, "W": 0.25},
+    )
+    x, y, w = (dc.Space(name) for name in "XYW")
+    found = model.interpret(dc.Box("W", y @ x, w))
+    assert found.dom.names == ("Y", "X")
+    assert found.allclose(G.swap("Y", "X") >> model.boxes["W"])
+
+
 def test_surgery_agrees_with_simulation_and_not_with_regression():
     graph = dc.CausalGraph.from_edges("S -> T -> C; S <-> C")
     model = dc.GaussianModel.from_coefficients(

@@ -71,6 +71,34 @@ def questions(draw, graph, conditional: bool = True):
     )
 
 
+# the smallest graphs of their kinds in which a question has no formula
+OBSTRUCTED = (
+    ("X->Y; X<->Y", "Y", "X", ""),
+    ("X->M->Y; X<->M", "Y", "X", ""),
+    ("X->Y; Z->Y; X<->Z; Z<->Y", "Y Z", "X", ""),
+    ("X->Z->Y; X<->Y; Z<->Y", "Y", "X", ""),
+    ("X->Y; V<->Y; X<->V", "Y V", "X", ""),
+    ("W->V->X->Y; W<->X; W<->Y", "Y", "X", "W"),
+    ("X->Y->Z; X<->Z; Y<->Z", "Y", "X", "Z"),
+)
+
+
+@st.composite
+def refused(draw):
+    """A question without a formula, its obstruction inside a larger graph."""
+    text, *roles = draw(st.sampled_from(OBSTRUCTED))
+    core = dc.CausalGraph.from_edges(text)
+    order = list(core.topological_order())
+    for extra in "ABC"[: draw(st.integers(0, 3))]:
+        order.insert(draw(st.integers(0, len(order))), extra)
+    pairs = list(combinations(order, 2))
+    some = st.lists(st.sampled_from(pairs), unique=True, max_size=5)
+    arrows = dict.fromkeys([*core.directed, *draw(some)])
+    causes = {frozenset(pair): pair for pair in (*core.bidirected, *draw(some))}
+    graph = dc.CausalGraph(tuple(arrows), tuple(causes.values()), sorted(order))
+    return graph, Question(*(tuple(role.split()) for role in roles))
+
+
 @st.composite
 def experiments(draw, graph, most: int = 2):
     """Sets of variables that experiments set."""

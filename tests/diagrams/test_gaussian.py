@@ -147,9 +147,8 @@ def test_an_event_off_the_support_is_refused_in_any_unit(scale):
 
 
 def test_a_difference_of_equals_is_zero_for_sure():
-    law = (
-        G.law(0.3, 0.7, "X") >> G.copy("X") >> G.linear([[0.1, -0.1]], list("XX"), "D")
-    )
+    thrice = G.law(0.3, 0.7, "X") >> G.copy("X", 3)
+    law = thrice >> G.linear([[0.1, 0.7, -0.8]], list("XXX"), "D")  # not quite 0
     assert law.deterministic
     with pytest.raises(dc.ConditioningError, match="D=1e-05"):
         law.condition(D=1e-5)

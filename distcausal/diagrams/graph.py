@@ -364,8 +364,7 @@ def _distinct(
     if len(kept) == len(pairs):
         return pairs
     first = tuple(kept[key] for key in dict.fromkeys(keys))
-    twice = [f"{a} {arrow} {b}" for a, b in first if pairs.count((a, b)) > 1]
-    twice = twice or [f"{a} {arrow} {b}" for a, b in first]
+    twice = [f"{a} {arrow} {b}" for key, (a, b) in kept.items() if keys.count(key) > 1]
     warnings.warn(
         f"edges listed more than once count once: {listing(twice)}.",
         DataWarning,

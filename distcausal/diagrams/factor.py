@@ -30,7 +30,15 @@ from distcausal.diagrams.estimand import (
 )
 from distcausal.diagrams.graph import CausalGraph
 
-__all__ = ["Blocked", "Found", "Move", "Source", "find_kernel"]
+__all__ = [
+    "Blocked",
+    "Found",
+    "Move",
+    "Source",
+    "find_kernel",
+    "observed_kernel",
+    "split_kernel",
+]
 
 Source = tuple[str, ...]
 
@@ -112,7 +120,7 @@ def _from_source(graph: CausalGraph, target: int, source: Source) -> Found | Blo
     random = masks.all & ~fixed
     ancestral = masks.ancestors(target, random)
     district = masks.district(target & -target, ancestral)
-    formula = _observed_kernel(graph, district, ancestral, source)
+    formula = observed_kernel(graph, district, ancestral, source)
     moves = [Move("observe", random, ancestral, formula)]
     moves.append(Move("split", ancestral, district, formula))
     while True:
@@ -126,11 +134,11 @@ def _from_source(graph: CausalGraph, target: int, source: Source) -> Found | Blo
             return Blocked(target, source, district, tuple(moves))
         district = masks.district(target & -target, kept)
         if district != kept:
-            formula = _split(graph, district, kept, formula)
+            formula = split_kernel(graph, district, kept, formula)
             moves.append(Move("split", kept, district, formula))
 
 
-def _observed_kernel(
+def observed_kernel(
     graph: CausalGraph, district: int, ancestral: int, source: Source
 ) -> Expression:
     """Kernel of a district as conditional probabilities of an available distribution.
@@ -153,7 +161,7 @@ def _observed_kernel(
     return product_of(terms)
 
 
-def _split(
+def split_kernel(
     graph: CausalGraph, district: int, within: int, formula: Expression
 ) -> Expression:
     """Kernel of one district of a set from the kernel of the set."""

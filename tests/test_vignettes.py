@@ -25,6 +25,7 @@ OPTIONS = re.compile(r"^:.*\n", re.MULTILINE)
         "fewer-evaluations",
         "survey-design",
         "string-diagram-surgery",
+        "what-would-happen-if",
     ],
 )
 def test_a_vignette_runs_and_its_claims_hold(name: str) -> None:

@@ -48,7 +48,16 @@ from distcausal.design.stability import stability as stability
 from distcausal.design.streamed import StreamedSpace as StreamedSpace
 from distcausal.design.subset import SubsetVolumeSampling as SubsetVolumeSampling
 from distcausal.design.tensor import TensorSpace as TensorSpace
+from distcausal.diagrams.bounds import Bounds as Bounds
+from distcausal.diagrams.bounds import counterfactual_bounds as counterfactual_bounds
+from distcausal.diagrams.bounds import effect_bounds as effect_bounds
 from distcausal.diagrams.box import Box as Box
+from distcausal.diagrams.causation import (
+    CausationProbabilities as CausationProbabilities,
+)
+from distcausal.diagrams.causation import (
+    causation_probabilities as causation_probabilities,
+)
 from distcausal.diagrams.channel import Channel as Channel
 from distcausal.diagrams.combs import comb_disintegrate as comb_disintegrate
 from distcausal.diagrams.combs import district_factors as district_factors
@@ -81,6 +90,7 @@ from distcausal.diagrams.outcomes import mix_distributions as mix_distributions
 from distcausal.diagrams.random_model import random_model as random_model
 from distcausal.diagrams.reals import Reals as Reals
 from distcausal.diagrams.resample import Bootstrap as Bootstrap
+from distcausal.diagrams.sampled import SampledChannel as SampledChannel
 from distcausal.diagrams.space import Space as Space
 from distcausal.diagrams.space import Ty as Ty
 from distcausal.diagrams.structural import Copy as Copy

@@ -204,7 +204,7 @@ def effect_bounds(
     ...     {"Z": (0, 1), "X": (0, 1), "Y": (0, 1)},
     ... )
     >>> dc.effect_bounds(graph, joint, {"Y": 1}, {"X": 1}, against={"X": 0})
-    0.48 <= P(Y[X=1]=1) - P(Y[X=0]=1) <= 0.68
+    0.36 <= P(Y[X=1]=1) - P(Y[X=0]=1) <= 0.74
     """
     setup = _setup(graph, distributions, monotone, largest)
     sides = []
@@ -310,6 +310,15 @@ def _difference(one: Linear, other: Linear) -> Linear:
 def _bounds(setup: Setup, top: Linear, bottom: Linear, query: str) -> Bounds:
     """Extremes of a ratio of two linear functions."""
     district = top.district or bottom.district
+    if bottom.district not in (0, district):
+        both = [
+            listing(setup.graph.names(part), 12) for part in (district, bottom.district)
+        ]
+        raise QueryError(
+            f"the data determine neither how {both[0]} nor how {both[1]} respond, and "
+            f"{query} is a ratio of what they contribute, which no linear programme "
+            "bounds. Ask about event and condition separately."
+        )
     names = setup.graph.names(district)
     if not bottom.district and bottom.weights <= 0:
         raise ConditioningError(
@@ -328,4 +337,7 @@ def _bounds(setup: Setup, top: Linear, bottom: Linear, query: str) -> Bounds:
     joined = all(
         other in setup.graph.siblings(one) for one, other in combinations(names, 2)
     )
-    return Bounds(lower=low, upper=high, sharp=joined, query=query, district=names)
+    # adding zero turns the -0.0 of a maximum of nothing into 0.0
+    return Bounds(
+        lower=low + 0.0, upper=high + 0.0, sharp=joined, query=query, district=names
+    )

@@ -142,13 +142,13 @@ def world_diagram(
     >>> graph = dc.CausalGraph.from_edges("X -> Y")
     >>> event, given = [("Y", 1, {"X": 1})], [("X", 0), ("Y", 0)]
     >>> print(dc.world_diagram(graph, event, given).to_text())
-    I -> Y @ X @ Y
+    I -> Y#1 @ X#2 @ Y#2
+      1: I -> X#1
       N(Y): I -> N(Y)
+      Y: X#1 @ N(Y) -> Y#1
       N(X): I -> N(X)
-      1: I -> X
-      Y: X @ N(Y) -> Y (deterministic)
-      X: N(X) -> X (deterministic)
-      Y: X @ N(Y) -> Y (deterministic)
+      X: N(X) -> X#2
+      Y: X#2 @ N(Y) -> Y#2
     """
     graph, spaces = _read_source(source)
     asked = read_claims(graph, "event", event)

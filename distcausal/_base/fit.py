@@ -132,7 +132,9 @@ def _fields(record: Any) -> dict[str, Any]:
 
 
 def _read_only(value: Any) -> Any:
-    """Array that nobody else can write to; any other value as it is."""
+    """Array, or mapping of arrays, that nobody else can write to; else the value."""
+    if isinstance(value, dict):
+        return {key: _read_only(part) for key, part in value.items()}
     if not isinstance(value, np.ndarray):
         return value
     array = value if not value.flags.writeable and value.base is None else value.copy()

@@ -1,0 +1,576 @@
+"""Causal models: every answer equals the one from all tables multiplied out."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import pairwise
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+import distcausal as dc
+from distcausal.errors import (
+    ComplexityError,
+    ConditioningError,
+    DataError,
+    ModelError,
+    PositivityError,
+    QueryError,
+    TypeError_,
+)
+from distcausal.numerics.tensor import contract
+from tests.diagrams.strategies_graphs import admgs, dags_with_latents, models, questions
+from tests.oracles import enumeration
+
+# Sums of up to 1e5 products of numbers below 1 round at about 1e-14, and conditions of
+# the random models have probabilities above 1e-2.
+ATOL = 1e-12
+
+
+@st.composite
+def cases(draw, graphs=None):
+    """A question and a model of its graph."""
+    graph = draw(admgs(most=6, shared=4) if graphs is None else graphs)
+    return draw(models(graph)), draw(questions(graph))
+
+
+def law_of(model, question) -> np.ndarray:
+    """The answer for every state of what is set and given."""
+    return enumeration.query(
+        enumeration.boxes_of(model), question.outcome, question.do, question.given
+    )
+
+
+def random_rows(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Random laws along the last axis."""
+    mass = rng.uniform(0.2, 1, size=shape)
+    return mass / mass.sum(axis=-1, keepdims=True)
+
+
+@given(cases())
+def test_answers_are_those_of_the_joint(case):
+    model, question = case
+    found = model.query(question.outcome, question.do, question.given)
+    assert found.names == (*question.outcome, *question.do, *question.given)
+    assert_allclose(found.values, law_of(model, question), rtol=0, atol=ATOL)
+
+
+@given(cases(dags_with_latents()))
+def test_latent_variables_are_summed(case):
+    model, question = case
+    found = model.query(question.outcome, question.do, question.given)
+    assert_allclose(found.values, law_of(model, question), rtol=0, atol=ATOL)
+    assert model.joint().names == model.graph.observed
+
+
+@given(cases(), st.data())
+def test_setting_states_is_picking_them_among_all(case, data):
+    model, question = case
+    at = {
+        name: data.draw(st.integers(0, len(model.states[name]) - 1))
+        for name in (*question.do, *question.given)
+    }
+    do, seen = (
+        {name: at[name] for name in role} for role in (question.do, question.given)
+    )
+    expected = law_of(model, question)[(..., *at.values())]
+    found = model.query(question.outcome, do, seen)
+    assert_allclose(found.values, expected, rtol=0, atol=ATOL)
+    after = model.do(do).query(question.outcome, given=seen)
+    assert_allclose(after.values, expected, rtol=0, atol=ATOL)
+
+
+@given(cases(), st.data())
+def test_lists_of_interventions_equal_a_loop(case, data):
+    model, question = case
+    named = (*question.do, *question.given)
+    assume(named)
+    count = data.draw(st.integers(1, 5))
+    rows = {
+        name: [data.draw(st.sampled_from(model.states[name])) for _ in range(count)]
+        for name in named
+    }
+    do, seen = (
+        {name: rows[name] for name in role} for role in (question.do, question.given)
+    )
+    found = model.query(question.outcome, do, seen)
+    assert found.names == ("intervention", *question.outcome)
+    for place in range(count):
+        one = model.query(
+            question.outcome,
+            {name: states[place] for name, states in do.items()},
+            {name: states[place] for name, states in seen.items()},
+        )
+        assert_allclose(found.values[place], one.values, rtol=0, atol=ATOL)
+
+
+@given(cases(), st.data())
+def test_draws_of_tables_equal_a_loop_over_models(case, data):
+    model, question = case
+    some = st.lists(st.sampled_from(model.full.nodes), min_size=1, unique=True)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    draws = {
+        name: random_rows(rng, 3, *model.tables[name].shape) for name in data.draw(some)
+    }
+    asked = (question.outcome, question.do, question.given)
+    found = model.query(*asked, tables=draws)
+    assert found.names[0] == "draw"
+    for place in range(3):
+        tables = {
+            **model.tables,
+            **{name: table[place] for name, table in draws.items()},
+        }
+        one = dc.CausalModel(model.graph, tables, model.states).query(*asked)
+        assert_allclose(found.values[place], one.values, rtol=0, atol=ATOL)
+
+
+@given(cases(), st.data())
+def test_a_policy_is_another_table(case, data):
+    model, question = case
+    target = data.draw(st.sampled_from(model.graph.observed))
+    effects = model.full.descendants(target)
+    before = [name for name in model.graph.observed if name not in effects]
+    reads = data.draw(st.permutations(before))[: data.draw(st.integers(0, 2))]
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    shape = [len(model.states[name]) for name in (*reads, target)]
+    channel = dc.Channel(
+        random_rows(rng, *shape),
+        [model.space(name) for name in reads],
+        model.space(target),
+    )
+    boxes = {**enumeration.boxes_of(model), target: (reads, channel.values)}
+    expected = enumeration.query(boxes, question.outcome, question.do, question.given)
+    changed = model.intervene({target: channel})
+    found = changed.query(question.outcome, question.do, question.given)
+    assert_allclose(found.values, expected, rtol=0, atol=ATOL)
+
+
+@given(cases(), st.data())
+def test_a_shift_moves_a_variable_after_its_causes(case, data):
+    model, question = case
+    target = data.draw(st.sampled_from(model.graph.observed))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    size = len(model.states[target])
+    kernel = dc.Channel(
+        random_rows(rng, size, size), model.space(target), model.space(target)
+    )
+    boxes = enumeration.boxes_of(model)
+    parents, table = boxes[target]
+    expected = enumeration.query(
+        {**boxes, target: (parents, table @ kernel.values)},
+        question.outcome,
+        question.do,
+        question.given,
+    )
+    found = model.shift(target, kernel).query(
+        question.outcome, question.do, question.given
+    )
+    assert_allclose(found.values, expected, rtol=0, atol=ATOL)
+
+
+@given(cases(), st.data())
+def test_an_intervention_leaves_what_comes_before_alone(case, data):
+    model, _ = case
+    target = data.draw(st.sampled_from(model.graph.observed))
+    effects = model.full.descendants(target)
+    before = [name for name in model.graph.observed if name not in effects]
+    assume(before)
+    after = model.query(before, do=[target]).values
+    same = np.broadcast_to(model.query(before).values[..., None], after.shape)
+    assert_allclose(after, same, rtol=0, atol=ATOL)
+
+
+@given(cases(admgs(most=5, shared=3)), st.data())
+def test_the_cut_diagram_averages_over_interventions(case, data):
+    model, _ = case
+    graph = model.graph
+    name = data.draw(st.sampled_from(graph.observed))
+    rest = [other for other in graph.observed if other != name]
+    cut = model.interpret(graph.diagram(outputs=rest).cut(name)) if rest else None
+    opened = model.query(rest, do=[name]).values if rest else None
+    assume(rest)
+    assert_allclose(cut.values, opened.mean(axis=-1), rtol=0, atol=ATOL)
+    # the joint of the cut variable and the rest: its law is even, whatever it was
+    both = model.interpret(graph.diagram(outputs=[*rest, name]).cut(name)).values
+    assert_allclose(both * len(model.states[name]), opened, rtol=0, atol=ATOL)
+
+
+@given(cases(admgs(least=2, most=5, shared=3)), st.data())
+def test_cuts_can_be_made_twice_and_in_any_order(case, data):
+    model, _ = case
+    one, other = data.draw(st.permutations(model.graph.nodes))[:2]
+    whole = model.graph.diagram()
+    meaning = [
+        model.interpret(diagram).values
+        for diagram in (whole.cut(one, other), whole.cut(other, one), whole.cut(one))
+    ]
+    assert_allclose(meaning[0], meaning[1], rtol=0, atol=ATOL)
+    again = model.interpret(whole.cut(one).cut(one)).values
+    assert_allclose(meaning[2], again, rtol=0, atol=ATOL)
+
+
+@given(cases(admgs(most=5, shared=3)))
+def test_a_diagram_with_inputs_is_the_effect(case):
+    model, question = case
+    diagram = model.graph.diagram(outputs=question.outcome, inputs=question.do)
+    found = model.interpret(diagram).values
+    expected = model.query(question.outcome, do=question.do).values
+    outer = len(question.outcome)
+    expected = np.moveaxis(expected, range(outer), range(-outer, 0))
+    assert_allclose(found, expected, rtol=0, atol=ATOL)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_ten_variables_equal_the_dense_joint(seed):
+    rng = np.random.default_rng(seed)
+    names = [f"V{place}" for place in range(10)]
+    arrows = [
+        (names[a], names[b])
+        for a in range(10)
+        for b in range(a + 1, 10)
+        if rng.uniform() < 0.25
+    ]
+    model = dc.random_model(dc.CausalGraph(arrows, (), names), seed=seed)
+    boxes = enumeration.boxes_of(model)
+    _, dense = enumeration.whole_law(boxes)
+    assert_allclose(model.joint().values, dense, rtol=0, atol=ATOL)
+    asked = (names[9:], names[2:4], names[5:7])
+    found = model.query(*asked).values
+    # random rows may be near zero, and so may the probability of what is given
+    assert_allclose(found, enumeration.query(boxes, *asked), rtol=1e-9, atol=ATOL)
+
+
+@given(st.integers(0, 2**32 - 1), st.permutations(range(5)))
+def test_contraction_does_not_depend_on_the_order_of_tables(seed, order):
+    rng = np.random.default_rng(seed)
+    labels = [(0, 1), (1, 2), (2, 3, 0), (3,), (1, 4)]
+    tables = [rng.uniform(size=[2 + at % 2 for at in axes]) for axes in labels]
+    one = contract(tables, labels, (4, 0))
+    other = contract([tables[i] for i in order], [labels[i] for i in order], (4, 0))
+    assert_allclose(one, other, rtol=1e-13)
+    letters = "abcde"
+    terms = ",".join("".join(letters[at] for at in axes) for axes in labels)
+    assert_allclose(one, np.einsum(f"{terms}->ea", *tables), rtol=1e-13)
+
+
+def test_contraction_has_the_gradient_of_finite_differences():
+    rng = np.random.default_rng(3)
+    labels = [(0, 1), (1, 2), (2, 0)]
+    tables = [rng.uniform(0.5, 1, size=(3, 3)) for _ in labels]
+
+    def total(first):
+        return contract([first, *tables[1:]], labels, ())
+
+    with jax.enable_x64(True):
+        slope = np.asarray(jax.grad(total)(tables[0]))
+    step = 1e-6
+    for at in np.ndindex(3, 3):
+        moved = np.zeros((3, 3))
+        moved[at] = step
+        change = (total(tables[0] + moved) - total(tables[0] - moved)) / (2 * step)
+        # rounding 1e-15 over the step; the value is linear in each table
+        assert abs(slope[at] - change) < 1e-8
+
+
+@pytest.fixture
+def smoking() -> dc.CausalModel:
+    graph = dc.CausalGraph.from_edges("S->T->C", bidirected="S<->C")
+    states = {"S": ("no", "yes"), "T": ("low", "high"), "C": (0, 1)}
+    return dc.CausalModel(
+        graph,
+        {
+            "U(S,C)": [0.5, 0.5],
+            "S": [[0.8, 0.2], [0.3, 0.7]],
+            "T": [[0.9, 0.1], [0.2, 0.8]],
+            "C": [[[0.9, 0.1], [0.8, 0.2]], [[0.6, 0.4], [0.5, 0.5]]],
+        },
+        states,
+    )
+
+
+def test_an_effect_by_hand(smoking):
+    # P(C=1 | do(S=yes)) = 0.2 * (0.1 + 0.2) / 2 + 0.8 * (0.4 + 0.5) / 2
+    assert_allclose(smoking.query("C", do={"S": "yes"}).sel(C=1).values, 0.39)
+
+
+def test_evidence_after_the_treatment_counts():
+    arrows = [("C", "S"), ("C", "R"), ("S", "W"), ("R", "W")]
+    wet = [[[1, 0], [0.1, 0.9]], [[0.1, 0.9], [0.01, 0.99]]]
+    tables = {
+        "C": [0.5, 0.5],
+        "S": [[0.5, 0.5], [0.9, 0.1]],
+        "R": [[0.8, 0.2], [0.2, 0.8]],
+        "W": wet,
+    }
+    model = dc.CausalModel(dc.CausalGraph(arrows), tables)
+    found = model.query("W", do={"S": 1}, given={"R": 1})
+    assert_allclose(found.values, [0.01, 0.99])
+
+
+def test_treatments_may_cause_one_another():
+    graph = dc.CausalGraph.from_edges("A->B->C; A->C")
+    sure = [[[1, 0], [0.5, 0.5]], [[0.5, 0.5], [0, 1]]]
+    model = dc.CausalModel(
+        graph, {"A": [0.5, 0.5], "B": [[0.9, 0.1], [0.2, 0.8]], "C": sure}
+    )
+    assert_allclose(model.query("C", do={"A": 1, "B": 1}).values, [0, 1])
+
+
+def test_a_variable_of_one_state_changes_nothing():
+    graph = dc.CausalGraph.from_edges("A->B->C")
+    model = dc.random_model(graph, states={"A": 2, "B": 1, "C": 3}, seed=1)
+    assert model.do(B=0).joint() == model.joint()
+    assert_allclose(model.query("C", do={"B": 0}).values, model.query("C").values)
+
+
+def test_an_event_that_never_happens_has_probability_zero():
+    model = dc.CausalModel(
+        dc.CausalGraph.from_edges("A->B"), {"A": [1, 0], "B": np.eye(2)}
+    )
+    longer = dc.CausalModel(
+        dc.CausalGraph.from_edges("A->B->C"),
+        {"A": [0.5, 0.5], "B": np.eye(2), "C": np.eye(2)},
+    )
+    assert model.query("B").sel(B=1).values == 0
+    with pytest.raises(ConditioningError, match="B=1 has probability zero"):
+        model.query("A", given={"B": 1})
+    with pytest.raises(ConditioningError, match=r"B=1 .* after do\(A=0\)"):
+        longer.query("C", do={"A": 0}, given={"B": 1})
+    assert_allclose(model.query("B", do={"A": 1}).values, [0, 1])
+
+
+def test_a_model_keeps_its_tables_when_the_array_it_came_from_changes():
+    law = np.array([0.5, 0.5])
+    model = dc.CausalModel(dc.CausalGraph(nodes=["A"]), {"A": law})
+    law[:] = [1, 0]
+    assert_allclose(model.query("A").values, [0.5, 0.5])
+
+
+def test_models_travel(smoking):
+    assert pickle.loads(pickle.dumps(smoking)) == smoking
+    assert dc.CausalModel.from_json(smoking.to_json()) == smoking
+    for model in (smoking, pickle.loads(pickle.dumps(smoking))):
+        with pytest.raises(ValueError, match="read-only"):
+            model.tables["S"][:] = 0.5
+    assert "3 observed variables, 1 latent" in repr(smoking)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda m: m.query("Q"), "no variable 'Q'.*S, T, C"),
+        (lambda m: m.query([]), "outcome is empty"),
+        (lambda m: m.query(["C", "C"]), "'C' more than once"),
+        (lambda m: m.query("C", do={"Q": 1}), "no variable 'Q'"),
+        (lambda m: m.query("C", do={"S": "maybe"}), "maybe.*no.*yes"),
+        (lambda m: m.query("C", given={"T": 7}), "7.*low.*high"),
+        (lambda m: m.query("C", do={"C": 1}), "'C' is named in outcome and in do"),
+        (
+            lambda m: m.query("C", {"S": "no"}, {"S": "no"}),
+            "'S' is named in do and in given",
+        ),
+        (lambda m: m.query("C", given=["C"]), "'C' is named in outcome and in given"),
+        (lambda m: m.query("C", do={"S": ["no"], "T": ["low", "low"]}), "one length"),
+        (lambda m: m.query("C", do={"S": []}), "at least 1"),
+        (lambda m: m.do({"U(S,C)": 0}), "latent and cannot be intervened on.*S, T, C"),
+        (lambda m: m.do(S="maybe"), "maybe.*no.*yes"),
+        (lambda m: m.space("Q"), "no variable 'Q'"),
+    ],
+)
+def test_questions_about_what_is_not_there_are_refused(smoking, ask, message):
+    with pytest.raises(QueryError, match=f"(?s){message}"):
+        ask(smoking)
+
+
+def test_draws_and_lists_do_not_mix(smoking):
+    draws = np.stack([smoking.tables["S"]] * 2)
+    with pytest.raises(QueryError, match="one intervention at a time"):
+        smoking.query("C", do={"S": ["no", "yes"]}, tables={"S": draws})
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"S": np.ones((2, 2, 3)) / 3}, "'S' should have shape"),
+        (
+            {"S": np.full((2, 2, 2), 0.5), "T": np.full((3, 2, 2), 0.5)},
+            "number of draws",
+        ),
+    ],
+)
+def test_draws_of_another_shape_are_refused(smoking, tables, message):
+    with pytest.raises(DataError, match=message):
+        smoking.query("C", tables=tables)
+
+
+def policies(model):
+    s, t, c = (model.space(name) for name in "STC")
+    other = dc.Space("S", ("a", "b"))
+    return [
+        (QueryError, "reads T, an effect", {"S": dc.Channel(np.eye(2), t, s)}),
+        (TypeError_, "but should make", {"S": dc.Channel([0.5, 0.5], [], other)}),
+        (TypeError_, "the model has", {"T": dc.Channel(np.eye(2), other, t)}),
+        (ModelError, "should be a Channel", {"S": [0.5, 0.5]}),
+        (
+            QueryError,
+            "no variable 'Q'",
+            {"Q": dc.Channel([1.0], [], dc.Space("Q", (0,)))},
+        ),
+        (
+            TypeError_,
+            "reads 'S' twice",
+            {"T": _twice(s, t)},
+        ),
+        (QueryError, "reads C, an effect", {"C": dc.Channel(np.eye(2), c, c)}),
+    ]
+
+
+def _twice(s, t):
+    return dc.Channel(np.full((2, 2, 2), 0.5), [s, s], t)
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_impossible_policies_are_refused(smoking, place):
+    error, message, channels = policies(smoking)[place]
+    with pytest.raises(error, match=message):
+        smoking.intervene(channels)
+
+
+def test_a_shift_stays_in_its_space(smoking):
+    kernel = dc.Channel(np.eye(2), smoking.space("T"), smoking.space("S"))
+    with pytest.raises(TypeError_, match="a shift of 'S' should be a channel from"):
+        smoking.shift("S", kernel)
+
+
+CHAIN = dc.CausalGraph.from_edges("A->B; A<->B")
+GOOD = {"U(A,B)": [0.5, 0.5], "A": np.eye(2), "B": np.full((2, 2, 2), 0.5)}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"B": None}, ModelError, "no table for B"),
+        ({"U(A,B)": None}, ModelError, r"Latent causes, U\(A,B\), need laws too"),
+        ({"Q": [1.0]}, ModelError, "table for Q, which is not in the graph"),
+        ({"B": [0.5, 0.5]}, ModelError, r"axis for each of A, U\(A,B\), B"),
+        ({"B": np.full((3, 2, 2), 0.5)}, ModelError, r"has shape \(3, 2, 2\)"),
+        ({"A": [[0.5, 0.6], [0.5, 0.5]]}, DataError, "'A'.*1.1"),
+        ({"A": [[-0.5, 1.5], [0.5, 0.5]]}, DataError, "'A'.*-0.5"),
+        ({"A": [[np.nan, 1], [0.5, 0.5]]}, DataError, "'A'.*finite.*row U"),
+        ({"A": "law"}, ModelError, "table of 'A' is not an array"),
+        (
+            {"A": dc.LabelledArray(np.eye(2), {"B": (0, 1), "A": (0, 1)})},
+            ModelError,
+            r"'A' has the axes B, A, but by the graph it should be U\(A,B\), A",
+        ),
+        (
+            {
+                "A": dc.LabelledArray(np.eye(2), {"U(A,B)": (0, 1), "A": ("x", "y")}),
+                "B": dc.LabelledArray(
+                    np.full((2, 2, 2), 0.5),
+                    {"A": (0, 1), "U(A,B)": (0, 1), "B": (0, 1)},
+                ),
+            },
+            ModelError,
+            "'A' different states",
+        ),
+    ],
+)
+def test_tables_that_are_no_laws_of_the_graph_are_refused(change, error, message):
+    tables = {
+        name: table for name, table in {**GOOD, **change}.items() if table is not None
+    }
+    with pytest.raises(error, match=f"(?s){message}"):
+        dc.CausalModel(CHAIN, tables)
+
+
+def test_a_joint_too_large_is_refused_before_it_is_made():
+    names = [f"V{place}" for place in range(40)]
+    arrows = list(pairwise(names))
+    model = dc.random_model(dc.CausalGraph(arrows), seed=1)
+    with pytest.raises(ComplexityError, match=r"1\.1e\+12 entries.*Ask about fewer"):
+        model.joint()
+    assert model.query("V39", do={"V0": 1}).shape == (2,)
+    cost = model.complexity("V39")
+    assert cost["treewidth"] == 1
+    assert cost["largest"] <= 4
+    with pytest.raises(ComplexityError):
+        model.query(["V1", "V2", "V3"], largest=7)
+
+
+FRAME = pd.DataFrame(
+    {"A": ["a", "a", "b", "b", "b"], "B": [0, 1, 1, 1, 2], "w": [1, 2, 3, 4, 5]}
+)
+PAIR = dc.CausalGraph.from_edges("A->B")
+
+
+def test_fitted_tables_are_shares():
+    model = dc.CausalModel.fit(FRAME, PAIR)
+    assert model.states == {"A": ("a", "b"), "B": (0, 1, 2)}
+    assert_allclose(model.tables["A"], [0.4, 0.6])
+    assert_allclose(model.tables["B"], [[1 / 2, 1 / 2, 0], [0, 2 / 3, 1 / 3]])
+
+
+def test_fitted_tables_are_weighted_shares():
+    model = dc.CausalModel.fit(FRAME, PAIR, weights="w")
+    assert_allclose(model.tables["A"], [3 / 15, 12 / 15])
+    assert_allclose(model.tables["B"], [[1 / 3, 2 / 3, 0], [0, 7 / 12, 5 / 12]])
+
+
+def test_smoothing_adds_to_every_count():
+    model = dc.CausalModel.fit(FRAME, PAIR, smoothing=1.0)
+    assert_allclose(model.tables["A"], [3 / 7, 4 / 7])
+    assert_allclose(model.tables["B"], [[2 / 5, 2 / 5, 1 / 5], [1 / 6, 3 / 6, 2 / 6]])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_fitted_model_gives_back_the_frame_it_fits(seed):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(rng.integers(0, 2, size=(200, 3)), columns=list("ABC"))
+    full = dc.CausalGraph.from_edges("A->B; A->C; B->C")
+    model = dc.CausalModel.fit(frame, full)
+    shares = frame.value_counts(normalize=True)
+    joint = model.joint()
+    for states, share in shares.items():
+        place = tuple(
+            joint.axes[n].index(s) for n, s in zip("ABC", states, strict=True)
+        )
+        assert abs(joint.values[place] - share) < ATOL
+
+
+def test_a_law_that_no_row_showed_is_refused_only_where_needed():
+    states = {"A": ("a", "b", "c")}
+    model = dc.CausalModel.fit(FRAME, PAIR, states=states)
+    assert_allclose(model.query("B", do={"A": "a"}).values, [1 / 2, 1 / 2, 0])
+    assert_allclose(model.query("B").values.sum(), 1)
+    for setting in ({"A": "c"}, ["A"]):
+        with pytest.raises(PositivityError, match="law of 'B' for states of A"):
+            model.query("B", do=setting)
+    even = dc.CausalModel.fit(FRAME, PAIR, states=states, smoothing=0.5)
+    assert_allclose(even.query("B", do={"A": "c"}).values, [1 / 3] * 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (
+            (FRAME, dc.CausalGraph.from_edges("A->B; A<->B")),
+            ModelError,
+            "latent causes",
+        ),
+        ((FRAME, dc.CausalGraph.from_edges("A->Q")), DataError, "Q"),
+    ],
+)
+def test_fits_that_cannot_be_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        dc.CausalModel.fit(*arguments)
+
+
+def test_negative_smoothing_is_refused():
+    with pytest.raises(DataError, match="smoothing -1 should be 0 or more"):
+        dc.CausalModel.fit(FRAME, PAIR, smoothing=-1)

@@ -138,7 +138,7 @@ class Parser:
 
     def body(self, closing: str, outer: Mapping[str, Attributes]) -> Names:
         """Read statements up to a closing token; return the names in them."""
-        scan, defaults = self.scan, dict(outer)
+        scan, defaults = self.scan, outer
         mentioned: dict[str, None] = {}
         while scan.token not in (closing, ""):
             if scan.accept(";", ",", "\n"):
@@ -146,7 +146,7 @@ class Parser:
             if scan.token.lower() in self.kinds and scan.tokens[scan.at + 1] == "[":
                 kind = scan.take().lower()
                 marks = {**defaults.get(kind, {}), **self.attributes()}
-                # A new mapping, since statements before this one keep theirs.
+                # A new mapping: statements before this one and outside keep theirs.
                 defaults = {**defaults, kind: marks}
             elif not self.separated and scan.tokens[scan.at + 1] == "=":
                 self._setting()

@@ -200,7 +200,7 @@ def read_networkx(graph: Any) -> GraphParts:
     (('S', 'C'),)
     """
     directed, arcs = _two_graphs(graph)
-    if not hasattr(directed, "in_edges") or not directed.is_directed():
+    if not hasattr(directed, "in_edges"):
         raise GraphError(
             f"a causal graph has directions, but {type(directed).__name__} has none. "
             "Give a networkx.DiGraph; edges with two heads have the attribute "

@@ -124,6 +124,7 @@ def test_same_seed_same_bits_and_another_seed_others(graph: str) -> None:
     assert one.frame.equals(same.frame)
     assert_array_equal(one.joint.values, same.joint.values)
     assert not one.frame.equals(other.frame)
+    assert not np.array_equal(one.joint.values, other.joint.values)
 
 
 def test_a_jax_key_is_a_seed() -> None:

@@ -78,6 +78,19 @@ def test_what_is_written_reads_back_the_same(write, read, parts: GraphParts) -> 
     assert read(write(parts)) == parts
 
 
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [(write_edges, read_edges), (write_dot, read_dot), (write_dagitty, read_dagitty)],
+    ids=["edges", "dot", "dagitty"],
+)
+def test_words_of_a_format_may_be_names(write, read) -> None:
+    words = ("Node", "edge", "GRAPH", "subgraph", "strict", "digraph", "dag", "latent")
+    pairs = tuple(pairwise(words))
+    parts = GraphParts(words[::-1], pairs, pairs, words[::-1])
+    found = read(write(parts))
+    assert GraphParts(*(getattr(found, field) for field in vars(parts))) == parts
+
+
 @given(graphs())
 def test_dagitty_text_reads_back_the_same_with_its_roles(parts: GraphParts) -> None:
     first, last = parts.nodes[:1], parts.nodes[-1:]
@@ -241,7 +254,7 @@ def test_dot_is_read_as_it_would_be_drawn() -> None:
         strict digraph "G" {
           rankdir=LR; node [shape=box]; edge [color="#ff0000"]
           a:n -> b:s -> c [label="x \"y\" [z]"];
-          subgraph cluster_0 { edge [dir=both]; d -> e; node [latent=true] h }
+          subgraph cluster_0 { edge [dir=both]; d -> e; node [latent=true] h a }
           a -> d; f -> g [dir=back]
           a -> e [style="dashed,bold", dir=none]
           b -> e [style=dashed arrowhead=none];
@@ -333,6 +346,7 @@ WRONG = [
     (read_edges, "A [latent", r"expected an attribute or '\]', found the end"),
     (read_edges, "A = 3", "found '='"),
     (read_edges, "A \u2013 B", "found '\u2013'"),
+    (read_edges, "A\u2013B", "found '\u2013'"),
     (read_edges, 3, "text such as .*, or pairs; got int"),
     (read_edges, nx.DiGraph(), "from_networkx"),
     (read_edges, {"A": ["B"]}, "got dict"),
@@ -409,3 +423,6 @@ def test_nodes_are_names_and_not_pairs() -> None:
 def test_edge_text_is_short_where_edges_say_it_all() -> None:
     assert write_edges(read_edges("S->T->C", "S<->C")) == "S -> T; T -> C; S <-> C"
     assert write_edges(read_edges("A -> B", nodes="B")) == "B; A; A -> B"
+    hidden = write_edges(read_edges("A <- U -> B; U [latent]"))
+    assert hidden == "A; U; B; U -> A; U -> B; U [latent]"
+    assert write_edges(read_edges("A -> U; U [latent]")) == "A -> U; U [latent]"

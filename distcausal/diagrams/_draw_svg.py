@@ -20,13 +20,13 @@ from distcausal.diagrams._picture import (
     Text,
     picture,
 )
+from distcausal.diagrams._text import MISSING
 from distcausal.diagrams.diagram import Diagram
 
 __all__ = ["write_svg"]
 
 PIXEL = 96 / 72  # pixels of the web in a point; not all readers know other units
 LOWER = 0.35  # of the size of letters, from the middle of a line down to its base
-MISSING = "\N{REPLACEMENT CHARACTER}"
 FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 

@@ -19,6 +19,7 @@ from distcausal.diagrams._picture import (
     Text,
     picture,
 )
+from distcausal.diagrams._text import MISSING
 from distcausal.diagrams.diagram import Diagram
 
 __all__ = ["escaped", "write_tikz"]
@@ -82,8 +83,8 @@ def escaped(name: str) -> str:
 def _letter(letter: str) -> str:
     if letter in SPECIAL:
         return SPECIAL[letter]
-    if not letter.isprintable():
-        return " "
+    if letter == MISSING or not letter.isprintable():
+        return "?"
     kind, _, greek = unicodedata.name(letter, "").partition(" LETTER ")
     command = GREEK.get(greek, greek.lower())
     if kind == "GREEK SMALL" and command.isalpha():

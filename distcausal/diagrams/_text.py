@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["BODY", "SMALL", "broken", "shortened", "text_width"]
+__all__ = ["BODY", "MISSING", "SMALL", "broken", "shortened", "text_width"]
 
 BODY, SMALL = 10.0, 8.0  # size of letters in boxes and along wires, in points
 LETTER = 0.62  # width of a letter as a share of its size, about that of a digit
 WIDE = 1.0  # of an ideograph, and of the widest Latin letters
+MISSING = "\N{REPLACEMENT CHARACTER}"
 LINE, LINES = 16, 3  # letters per line and lines per box, before a name is shortened
 
 
@@ -31,11 +32,17 @@ def _width(letter: str) -> float:
 
 def shortened(name: str, most: int = LINE + 4) -> str:
     """Give the name with its middle left out where it is longer than allowed."""
-    plain = " ".join(name.split())
+    plain = _plain(name)
     if len(plain) <= most:
         return plain
     head = most // 2
     return f"{plain[:head]}…{plain[len(plain) - (most - 1 - head) :]}"
+
+
+def _plain(name: str) -> str:
+    """Give the name on one line, with a sign for letters that cannot be printed."""
+    line = " ".join(name.split())
+    return "".join(letter if letter.isprintable() else MISSING for letter in line)
 
 
 def broken(name: str) -> tuple[str, ...]:
@@ -47,7 +54,7 @@ def broken(name: str) -> tuple[str, ...]:
     >>> broken("household_income_after_tax")
     ('household_', 'income_after_tax')
     """
-    pieces = re.findall(r"[^ _,\-]*[ _,\-]?", " ".join(name.split()))
+    pieces = re.findall(r"[^ _,\-]*[ _,\-]?", _plain(name))
     rows: list[str] = [""]
     for piece in (part for part in pieces if part):
         for at in range(0, len(piece), LINE):

@@ -45,6 +45,14 @@ def test_wires_are_crossed_and_kept():
     assert_array_equal(S.identity(["X", "Y"]).sample(inputs), inputs)
 
 
+def test_side_by_side_each_reads_its_own_wire():
+    beside = S.identity("X") @ S.from_gaussian(G.linear([[2.0]], "Y", "V"))
+    assert_array_equal(beside.sample([[1.0, 5.0], [2.0, 7.0]]), [[1, 10], [2, 14]])
+    two = S.from_gaussian(F) @ S.from_gaussian(F)
+    one, other = (two.sample([[0.0, 0.0]], seed=seed) for seed in (1, 2))
+    assert np.all(one != other)
+
+
 def test_the_same_seed_gives_the_same_draws():
     f = S.from_gaussian(F) >> S.from_gaussian(H)
     assert_array_equal(f.sample(at(1.0), seed=3), f.sample(at(1.0), seed=3))
@@ -57,6 +65,9 @@ def test_a_finite_channel_is_drawn_with_its_frequencies():
     drawn = S.from_channel(table).sample(at(1.0))
     for state, chance in zip(b.known, table.values[1], strict=True):
         assert abs(np.mean(drawn == state) - chance) <= FAR
+    larger = Channel.from_function(a @ b, b, lambda i, j: j if i else 2.0)
+    found = S.from_channel(larger).sample([[0, 5.0], [1, 5.0], [1, -1.0]])
+    assert_array_equal(found[:, 0], [2.0, 5.0, -1.0])
     both = Channel(np.full((2, 3), 1 / 6), [], a @ b)
     pairs = S.from_channel(both).sample(DRAWS)
     assert abs(np.corrcoef(pairs.T)[0, 1]) <= FAR

@@ -117,6 +117,27 @@ def test_the_effect_of_an_intervention_on_a_distribution_is_found_by_surgery():
     assert np.diff(naive.mean()) > effect + 1
 
 
+def test_a_model_whose_outcome_is_a_unit_answers_with_distributions():
+    graph = dc.CausalGraph.from_edges("K -> X -> Y; K -> Y")
+    model = dc.CausalModel(
+        graph,
+        {
+            "K": [0.75, 0.25],
+            "X": [[0.9, 0.1], [0.2, 0.8]],
+            "Y": [[[1, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 0, 1]]],  # by X, then K
+        },
+        states={"Y": FIRM.known},
+    )
+    answer = model.query("Y", do=["X"])
+    after = dc.Channel.from_labelled(answer, given=["X"])
+    found = dc.mix_distributions(after, FORMS["atoms"])
+    first, second, third = FORMS["atoms"].mean()
+    assert_allclose(
+        found.mean(), [0.75 * first + 0.25 * second, 0.75 * second + 0.25 * third]
+    )
+    assert_array_equal(found.columns["X"], [0, 1])
+
+
 def test_what_cannot_be_averaged_is_refused():
     outcomes = FORMS["samples"]
     part = dc.Channel(MIXED.values / 2, A, FIRM, partial=True)

@@ -19,7 +19,7 @@ from distcausal.diagrams.estimand import Expression, leaves
 from distcausal.diagrams.evaluate import TableKey, Tables, table_axes
 from distcausal.diagrams.factor import Source
 from distcausal.diagrams.graph import CausalGraph
-from distcausal.diagrams.joint import as_joint, count_table, read_rows
+from distcausal.diagrams.joint import as_joint, count_table, named_array, read_rows
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.model import CausalModel
 from distcausal.errors import DataError, DataWarning, QueryError, listing
@@ -92,7 +92,7 @@ def _law(value: Any, source: Source, graph: CausalGraph) -> LabelledArray:
     elif isinstance(value, LabelledArray):
         table = value
     elif isinstance(value, Mapping):
-        table = as_joint_like(value)
+        table = named_array(value)
     else:
         table = _shares_by(value, source)
     absent = [name for name in source if name not in table.axes]
@@ -104,19 +104,6 @@ def _law(value: Any, source: Source, graph: CausalGraph) -> LabelledArray:
     if source:
         _check_slices(table, source)
     return table
-
-
-def as_joint_like(value: Mapping[str, Any]) -> LabelledArray:
-    """Named array from a mapping of variables, values and perhaps states."""
-    names = list(value["variables"])
-    array = np.asarray(value["values"], dtype=float)
-    states = value.get("states", {})
-    if array.ndim != len(names):
-        raise DataError(
-            f"values has {array.ndim} axes, but variables names {len(names)}."
-        )
-    sizes = zip(names, array.shape, strict=True)
-    return LabelledArray(array, {n: states.get(n, range(size)) for n, size in sizes})
 
 
 def _shares_by(frame: Any, source: Source) -> LabelledArray:
@@ -160,9 +147,9 @@ def _check_graph(table: LabelledArray, graph: CausalGraph) -> None:
     violation = order_violation(table, graph)
     if violation > _EXACT:
         warnings.warn(
-            f"the joint contradicts the graph by up to {violation:.3g}: products of "
-            "its conditional probabilities depend on the order of causes. For shares "
-            "of a sample this is noise if the tests of falsify do not reject; "
+            f"the joint contradicts the graph by up to {violation:.3g}: conditional "
+            "probabilities depend on variables that by the graph they should not. For "
+            "shares of a sample this is noise if the tests of falsify do not reject; "
             "otherwise an arrow is missing.",
             DataWarning,
             stacklevel=4,

@@ -17,7 +17,7 @@ from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.space import Space
 from distcausal.errors import DataError, QueryError, listing
 
-__all__ = ["as_joint", "check_law", "count_table"]
+__all__ = ["as_joint", "check_law", "count_table", "named_array", "read_rows"]
 
 COUNT = "count"
 
@@ -52,7 +52,7 @@ def as_joint(joint: Any, *, atol: float = ATOL) -> LabelledArray:
     elif isinstance(joint, Channel):
         table = _state(joint)
     elif isinstance(joint, Mapping):
-        table = _from_mapping(joint)
+        table = named_array(joint)
     else:
         table = _shares(joint)
     check_law(table, atol=atol)
@@ -204,7 +204,8 @@ def _state(channel: Channel) -> LabelledArray:
     return channel.labelled()
 
 
-def _from_mapping(joint: Mapping[str, Any]) -> LabelledArray:
+def named_array(joint: Mapping[str, Any]) -> LabelledArray:
+    """Array with names from the entries of a mapping; see `as_joint`."""
     missing = [key for key in ("variables", "values") if key not in joint]
     if missing:
         raise DataError(

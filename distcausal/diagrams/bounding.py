@@ -8,7 +8,7 @@ linear in their law.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,7 +18,8 @@ from distcausal.diagrams.available import Available, tables_for
 from distcausal.diagrams.copies import Claim
 from distcausal.diagrams.crossformula import Writer
 from distcausal.diagrams.crossidentify import Search, remaining
-from distcausal.diagrams.evaluate import evaluate
+from distcausal.diagrams.estimand import Expression
+from distcausal.diagrams.evaluate import Part, evaluate
 from distcausal.diagrams.factor import Found, find_kernel
 from distcausal.diagrams.formula import along
 from distcausal.diagrams.graph import CausalGraph
@@ -169,9 +170,7 @@ class Setup:
         self, pattern: Pattern, found: Found, values: Mapping[str, int]
     ) -> Labelled:
         """Kernel of a factor with a formula, as numbers."""
-        spare = sorted(found.formula.free - set(values), key=self.graph.nodes.index)
-        formula = settled(found, spare, self.sources, "average")
-        part = evaluate(formula, tables_for(formula, self.available))
+        formula, part = self._evaluated(found, values)
         letters = [values[name] for name in part.names]
         if part.undefined is not None:
             off, _ = self._cut(pattern, part.undefined, part.names, letters)
@@ -183,6 +182,12 @@ class Setup:
                     f"hold: {needed}. Merge states, or ask about states that occur."
                 )
         return self._cut(pattern, part.values, part.names, letters)
+
+    def _evaluated(self, found: Found, names: Iterable[str]) -> tuple[Expression, Part]:
+        """Kernel as a formula of the variables named, and its value."""
+        spare = sorted(found.formula.free - set(names), key=self.graph.nodes.index)
+        formula = settled(found, spare, self.sources, "average")
+        return formula, evaluate(formula, tables_for(formula, self.available))
 
     def _choices(
         self, pattern: Pattern, responses: Responses, member: Member
@@ -239,7 +244,7 @@ class Setup:
             labels.append((-1 - responses.names.index(name), *parents, place))
         names = graph.names(axes)
         rows = responses.spread(arrays, labels, tuple(bits(axes)))
-        value = evaluate(found.formula, tables_for(found.formula, self.available))
+        _, value = self._evaluated(found, names)
         totals = along(value.values, value.names, names, self.states)
         rows, totals = rows.reshape(-1, rows.shape[-1]), totals.reshape(-1)
         if value.undefined is None:

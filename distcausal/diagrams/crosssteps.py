@@ -39,7 +39,7 @@ def tell(result: CounterfactualIdentification) -> Iterator[Step]:
         _all(
             _member(result, pattern, member)
             for factor in pattern.factors
-            for member in sorted(factor.members, key=lambda each: each.name)
+            for member in sorted(factor.members)
         ),
     )
     yield (
@@ -147,7 +147,7 @@ def _member(
 def _factor(
     result: CounterfactualIdentification, pattern: Pattern, factor: Factor
 ) -> str:
-    members = sorted(factor.members, key=lambda each: each.name)
+    members = sorted(factor.members)
     return f"P({', '.join(_member(result, pattern, each) for each in members)})"
 
 

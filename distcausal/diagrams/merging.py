@@ -25,7 +25,7 @@ __all__ = ["Factor", "Member", "Pattern", "impose", "split_components"]
 Pair = tuple[int, Hashable]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Member:
     """A copy of a variable in a factor.
 
@@ -64,16 +64,12 @@ class Factor:
     def values(self, graph: CausalGraph) -> Mapping[str, int] | str:
         """Value of every variable in it, or the name of one that needs two."""
         found: dict[str, int] = {}
-        for member in sorted(self.members, key=_rank):
+        for member in sorted(self.members):
             pairs = [*zip(graph.parents(member.name), member.reads, strict=True)]
             for name, value in (*pairs, (member.name, member.value)):
                 if found.setdefault(name, value) != value:
                     return name
         return found
-
-
-def _rank(member: Member) -> tuple[str, tuple[int, ...], int]:
-    return member.name, member.reads, member.value
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,6 @@ def random_functional(
 
 def random_claims(
     rng: np.random.Generator,
-    graph: CausalGraph,
     sizes: dict[str, int],
     most: int,
     least: int = 1,
@@ -70,20 +69,18 @@ def random_claims(
     """Claims about potential values, some of them nested."""
     count = int(rng.integers(least, most + 1))
     return [
-        (str(name), int(rng.integers(sizes[name])), _setting(rng, graph, sizes, nested))
-        for name in rng.choice(graph.nodes, size=count)
+        (str(name), int(rng.integers(sizes[name])), _setting(rng, sizes, nested))
+        for name in rng.choice(list(sizes), size=count)
     ]
 
 
-def _setting(
-    rng: np.random.Generator, graph: CausalGraph, sizes: dict[str, int], nested: bool
-) -> dict:
+def _setting(rng: np.random.Generator, sizes: dict[str, int], nested: bool) -> dict:
     setting = {}
-    for name in graph.nodes:
+    for name in sizes:
         if rng.uniform() < 0.3:
             setting[name] = int(rng.integers(sizes[name]))
             if nested and rng.uniform() < 0.25:
-                inner = _setting(rng, graph, sizes, False)
+                inner = _setting(rng, sizes, False)
                 inner.pop(name, None)
                 setting[name] = (name, inner)
     return setting

@@ -76,6 +76,8 @@ from distcausal.diagrams.disintegrate import disintegrate as disintegrate
 from distcausal.diagrams.effect_result import EffectContrast as EffectContrast
 from distcausal.diagrams.effect_result import EffectResult as EffectResult
 from distcausal.diagrams.estimate import estimate_effect as estimate_effect
+from distcausal.diagrams.falsification import FalsificationTests as FalsificationTests
+from distcausal.diagrams.falsify import falsify as falsify
 from distcausal.diagrams.formula import Estimand as Estimand
 from distcausal.diagrams.functional import functional_model as functional_model
 from distcausal.diagrams.functional import response_functions as response_functions

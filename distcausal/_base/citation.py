@@ -38,6 +38,13 @@ METHODS: dict[str, tuple[str, ...]] = {
     "identify_counterfactual": ("correa2021", "shpitser2008"),
     "estimate_effect": ("bhattacharya2022", "rubin1981"),
     "bounds": ("balke1997", "tian2000"),
+    "falsify": (
+        "verma1990",
+        "tian2002testable",
+        "richardson2003",
+        "vanderzander2019",
+        "richardson2023",
+    ),
     "ensembles": ("kulesza2012", "barthelme2023"),
 }
 

@@ -279,6 +279,24 @@ class CausalGraph(Record):
         entering = inputs.split() if isinstance(inputs, str) else inputs
         return network_diagram(self, outputs=wanted, inputs=entering)
 
+    def to_edges(self) -> str:
+        """Write the graph as edges, as `from_edges` reads them."""
+        from distcausal.diagrams.write_graph import write_edges
+
+        return write_edges(self)
+
+    def to_dagitty(self) -> str:
+        """Write the graph in the text format of dagitty."""
+        from distcausal.diagrams.write_graph import write_dagitty
+
+        return write_dagitty(self)
+
+    def to_dot(self) -> str:
+        """Write the graph in DOT, the text format of Graphviz."""
+        from distcausal.diagrams.write_graph import write_dot
+
+        return write_dot(self)
+
     def to_networkx(self) -> nx.MultiDiGraph:
         """Give a networkx graph; two-headed arrows are pairs marked ``bidirected``."""
         import networkx as nx

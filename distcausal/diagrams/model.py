@@ -100,6 +100,12 @@ class CausalModel(Record):
         graph = CausalGraph(parts.directed, parts.bidirected, parts.nodes, parts.latent)
         return cls(graph, tables, states)
 
+    def to_bif(self) -> str:
+        """Write the model as a Bayesian network in BIF, states as text."""
+        from distcausal.diagrams.write_graph import write_bif
+
+        return write_bif(self.full, self.states, self.tables)
+
     @classmethod
     def fit(
         cls,

@@ -15,6 +15,7 @@ from distcausal.diagrams.contraction import (
     ask,
     check_size,
     relevant,
+    weigh,
 )
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.masks import bits, mask_of
@@ -70,11 +71,12 @@ def answer(
             "draws of tables and lists of interventions were given together; ask with "
             "one intervention at a time."
         )
+    lead = 0 if repeat is None and draws is None else 1
     operands = _operands(model, network, asked, setting, seen)
     check_size(operands, model.full.nodes, LARGEST if largest is None else largest)
     weight = operands.run()
     _check_seen_laws(model, network, asked, setting, seen)
-    lead = 0 if repeat is None and draws is None else 1
+    _check_event(model, network, asked, setting, seen, lead)
     law = _normalised(model, weight, asked, setting, seen, lead)
     axes: dict[str, tuple[Any, ...]] = {}
     if repeat is not None:
@@ -249,6 +251,33 @@ def _normalised(
     if np.any(total <= 0):
         _refuse_event(model, setting, seen, np.squeeze(total, axes), lead)
     return weight / total
+
+
+def _check_event(
+    model: CausalModel,
+    network: Network,
+    asked: tuple[str, ...],
+    setting: Setting,
+    seen: Setting,
+    lead: int,
+) -> None:
+    """Raise `ConditioningError` if evidence that tells nothing never occurs."""
+    place = model.full.place
+    operands = weigh(
+        network,
+        [place[name] for name in asked],
+        {place[name]: at for name, at in setting.places.items()},
+        {place[name]: at for name, at in seen.places.items()},
+        [place[name] for name in seen.opened],
+        [place[name] for name in setting.opened],
+    )
+    if operands is None:
+        return
+    total = operands.run()
+    shown = lead + len(seen.opened)
+    order = [*range(lead), *range(shown, total.ndim), *range(lead, shown)]
+    if np.any(total <= 0):
+        _refuse_event(model, setting, seen, total.transpose(order), lead)
 
 
 def _refuse_event(

@@ -19,7 +19,7 @@ from distcausal.diagrams.masks import Masks, bits, mask_of
 from distcausal.errors import ComplexityError, listing
 from distcausal.numerics.tensor import Plan, plan
 
-__all__ = ["LARGEST", "Network", "Operands", "check_size", "relevant"]
+__all__ = ["LARGEST", "Network", "Operands", "ask", "check_size", "relevant", "weigh"]
 
 # entries of the largest array a query may build: one gigabyte of float64
 LARGEST = 2**27
@@ -157,21 +157,63 @@ def check_size(operands: Operands, names: Sequence[str], largest: float) -> None
         )
 
 
+def weigh(
+    network: Network,
+    asked: Sequence[int],
+    opened: Mapping[int, int | np.ndarray],
+    seen: Mapping[int, int | np.ndarray],
+    seen_axes: Sequence[int],
+    open_axes: Sequence[int],
+) -> Operands | None:
+    """Operands of the probability of all that is seen, where `ask` does not show it.
+
+    None where `ask` keeps all evidence, or where no table that matters holds a zero.
+    The axes are those of `ask` without the variables asked about.
+    """
+    _, held = _kept(network, (*asked, *seen_axes), opened, seen, open_axes)
+    if held.keys() >= seen.keys():
+        return None
+    outside = mask_of(opened) | mask_of(open_axes)
+    cut = network.masks.without(into=outside)
+    inside = cut.ancestors(mask_of(seen) | mask_of(seen_axes), cut.all) & ~outside
+    if all(np.all(network.tables[place] > 0) for place in bits(inside)):
+        return None
+    places = network.masks.sorted(inside)
+    return gather(network, (*seen_axes, *open_axes), {**opened, **seen}, places)
+
+
 def ask(
     network: Network,
     asked: Sequence[int],
-    opened: Mapping[int, int | np.ndarray] | None,
+    opened: Mapping[int, int | np.ndarray],
     seen: Mapping[int, int | np.ndarray],
     open_axes: Sequence[int] = (),
 ) -> Operands:
-    """Operands of the joint weight of ``asked`` and the evidence.
+    """Operands of the joint weight of ``asked`` and the evidence that matters.
 
     ``opened`` are set to states; ``open_axes`` are set to every state, one axis each,
     after those asked about.
     """
-    setting = dict(opened or {})
-    outside = mask_of(setting) | mask_of(open_axes)
-    kept, evidence = relevant(network.masks, mask_of(asked), outside, mask_of(seen))
-    held = {**setting, **{at: seen[at] for at in bits(evidence)}}
+    kept, held = _kept(network, asked, opened, seen, open_axes)
     inside = network.masks.sorted(kept)
     return gather(network, (*asked, *open_axes), held, inside)
+
+
+def _kept(
+    network: Network,
+    asked: Sequence[int],
+    opened: Mapping[int, int | np.ndarray],
+    seen: Mapping[int, int | np.ndarray],
+    open_axes: Sequence[int],
+) -> tuple[int, dict[int, int | np.ndarray]]:
+    """Tables that matter, and the states held in them.
+
+    Evidence that differs between interventions is kept even where it tells nothing,
+    for the sake of its axis.
+    """
+    outside = mask_of(opened) | mask_of(open_axes)
+    many = mask_of(at for at, state in seen.items() if np.ndim(state))
+    kept, evidence = relevant(
+        network.masks, mask_of(asked) | many, outside, mask_of(seen) & ~many
+    )
+    return kept, {**opened, **{at: seen[at] for at in bits(evidence | many)}}

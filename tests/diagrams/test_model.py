@@ -344,6 +344,32 @@ def test_an_event_that_never_happens_has_probability_zero():
     assert_allclose(model.query("B", do={"A": 1}).values, [0, 1])
 
 
+def test_an_event_that_tells_nothing_must_still_be_possible():
+    graph = dc.CausalGraph.from_edges("A->B; C->D")
+    tables = {
+        "A": [0.5, 0.5],
+        "B": np.eye(2),
+        "C": [0.4, 0.6],
+        "D": [[1, 0], [0.5, 0.5]],
+    }
+    model = dc.CausalModel(graph, tables)
+    assert_allclose(model.query("B", given={"C": 0, "D": 0}).values, [0.5, 0.5])
+    for given_ in ({"C": 0, "D": 1}, {"C": [1, 0], "D": 1}, {"C": 0, "D": 1, "A": 1}):
+        with pytest.raises(ConditioningError, match=r"C=0, D=1.* has probability zero"):
+            model.query("B", given=given_)
+    with pytest.raises(ConditioningError, match=r"D=1 .* after do\(C=0\)"):
+        model.query("B", do={"C": 0}, given={"D": 1})
+    with pytest.raises(ConditioningError, match=r"D=1 .* after do\(C=0\)"):
+        model.query("B", do=["C"], given={"D": 1})
+
+
+def test_lists_of_evidence_that_tells_nothing_still_lead():
+    model = dc.random_model(dc.CausalGraph(nodes=["A", "B"]), seed=1)
+    found = model.query("A", given={"B": [0, 1, 0]})
+    assert found.names == ("intervention", "A")
+    assert_allclose(found.values, [model.query("A").values] * 3)
+
+
 def test_a_model_keeps_its_tables_when_the_array_it_came_from_changes():
     law = np.array([0.5, 0.5])
     model = dc.CausalModel(dc.CausalGraph(nodes=["A"]), {"A": law})

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from distcausal._base.keys import Seed, check_seed, seed_record
 from distcausal._base.session import versions
-from distcausal.diagrams.available import OBSERVED, by_source, called
 from distcausal.diagrams.effect_result import EffectResult
-from distcausal.diagrams.estimand import leaves
-from distcausal.diagrams.factor import Source
+from distcausal.diagrams.fixing import ADJUSTMENT, DISTRICT
+from distcausal.diagrams.frames import States, plugin_of, weighted_of
 from distcausal.diagrams.identify import Identification
 from distcausal.diagrams.labelled import LabelledArray
-from distcausal.diagrams.observations import (
-    Columns,
-    Rows,
-    Sample,
-    group_rows,
-    known_states,
-    read_columns,
-)
+from distcausal.diagrams.needs import Need
+from distcausal.diagrams.observations import Rows, Sample
 from distcausal.diagrams.plugin import PlugIn
 from distcausal.diagrams.resample import Bootstrap, read_inference, resampled
+from distcausal.diagrams.weighted import Models, Weighted
 from distcausal.errors import (
-    DataError,
     DesignError,
     InferenceWarning,
-    QueryError,
+    PositivityError,
     check_choice,
     listing,
 )
@@ -38,9 +31,8 @@ from distcausal.errors import (
 __all__ = ["estimate_effect"]
 
 FEW = 5  # observations below which a conditional share is a guess
-METHODS = ("plugin",)
+METHODS = ("plugin", *ADJUSTMENT, *DISTRICT)
 Column = str | Sequence[Any] | np.ndarray | None
-States = Mapping[str, Sequence[Hashable]] | None
 
 
 def estimate_effect(
@@ -54,6 +46,9 @@ def estimate_effect(
     states: States = None,
     smoothing: float = 0.0,
     missing: str = "raise",
+    of: str = "law",
+    nuisances: Any = "logit",
+    folds: int = 5,
     seed: Seed = 0,
     progress: bool | None = None,
 ) -> EffectResult:
@@ -71,7 +66,11 @@ def estimate_effect(
         What `identify` returned.
     method
         ``"plugin"``: the formula at the shares of the sample, for every identified
-        question.
+        question. For one outcome of one treatment also, where ``found.kind`` is
+        ``"a-fixable"``, ``"gformula"`` (outcome model), ``"ipw"`` (treatment model) and
+        ``"aipw"`` (both; right if either is), and where it is that or ``"p-fixable"``,
+        ``"primal-ipw"`` (models of the treatment's district), ``"dual-ipw"`` (of the
+        other later variables) and ``"apipw"`` (both; right if either is).
     weights
         Sampling weights: a column's name or an array with an entry per row. Their
         scale does not matter.
@@ -86,8 +85,20 @@ def estimate_effect(
         answer that divides by an event not in the sample is refused.
     missing
         ``"raise"`` if an entry that is needed is missing, or ``"drop"`` those rows.
+    of
+        ``"law"`` of the outcome, or its ``"mean"`` alone, for numeric outcomes of many
+        values, with ``"gformula"``, ``"ipw"`` and ``"aipw"``.
+    nuisances
+        Models of the conditional laws that weighting methods need: ``"logit"``, linear
+        in numeric covariates and with a coefficient per state of all else;
+        ``"saturated"``, shares in every stratum; names of variables for a logit in
+        these alone; or a learner with ``fit`` and ``predict_proba`` (``predict`` for a
+        mean), fitted on other folds than it is used on. One for all, or a mapping from
+        variables. Means have a linear regression in place of the logit.
+    folds
+        Number of folds for learners.
     seed
-        Integer or JAX key, for the bootstrap.
+        Integer or JAX key, for the bootstrap and the folds.
     progress
         Whether to show a bar; None for when it takes long and someone is watching.
 
@@ -105,7 +116,10 @@ def estimate_effect(
     DataError
         If columns are absent, have gaps, or weights and counts are none.
     DesignError
-        If a setting is not among those listed.
+        If a setting is not among those listed, or a method is not made for this kind of
+        question.
+    ConvergenceError
+        If a logit has no maximum.
 
     Notes
     -----
@@ -132,19 +146,28 @@ def estimate_effect(
     if not (np.isfinite(smoothing) and smoothing >= 0):
         raise DesignError(f"smoothing {smoothing!r} should be 0 or more.")
     found.raise_for_status()
-    samples, known = _samples(frame, found, how, states)
-    assert found.estimand is not None
-    plugin = PlugIn(found.estimand, samples, known, float(smoothing))
-    fit = plugin.fit()
-    notes, draws, covariance = [], None, fit.covariance
-    _warn_if_rare(fit.needs, smoothing)
+    models = Models(nuisances, folds, of)
+    if bootstrap is not None and models.learned:
+        raise DesignError("inference with learners is by the delta method alone.")
+    estimator: PlugIn | Weighted
+    if method == "plugin":
+        _check_plugin(models)
+        estimator = plugin_of(frame, found, how, states, float(smoothing))
+    else:
+        if smoothing:
+            raise DesignError("smoothing is for method='plugin'; models need none.")
+        estimator = weighted_of(frame, found, method, how, states, models, seed)
+    fit = estimator.fit()
+    draws, covariance = None, fit.covariance
+    notes = _warnings(fit.needs, smoothing)
     if bootstrap is not None:
-        draws, note = _usable(resampled(plugin, bootstrap, seed, progress))
+        draws, lost = _usable(resampled(estimator, bootstrap, seed, progress))
         covariance = np.cov(draws, rowvar=False).reshape(fit.covariance.shape)
-        notes += note
-    axes = plugin.axes
+        notes += lost
+    axes = estimator.axes
+    assert found.estimand is not None
     shape = [len(labels) for labels in axes.values()]
-    query, counts = found.query, list(samples.values())
+    query, counts = found.query, list(estimator.samples.values())
     behind = tuple(n for n in axes if n not in (*query.outcome, *query.do))
     clusters = [one.clusters for one in counts if one.clusters is not None]
     return EffectResult(
@@ -155,7 +178,7 @@ def estimate_effect(
         outcome=query.outcome,
         do=query.do,
         given=behind,
-        of="law",
+        of=of,
         query=str(query),
         formula=found.estimand.text(),
         kind=found.kind,
@@ -163,71 +186,37 @@ def estimate_effect(
         n=sum(one.n for one in counts),
         n_clusters=sum(clusters) if clusters else None,
         needs=tuple((*need,) for need in fit.needs),
-        settings=_settings(method, how, bootstrap, smoothing, seed, counts),
+        settings=_settings(method, how, models, bootstrap, smoothing, seed, counts),
         notes=tuple(notes),
     )
 
 
-def _samples(
-    frame: Any, found: Identification, how: Rows, states: States
-) -> tuple[dict[Source, Sample], dict[str, tuple[Hashable, ...]]]:
-    """Samples that the formula needs, and the states of its variables."""
-    assert found.estimand is not None
-    given = by_source(frame, found.query.sources)
-    wanted: dict[Source, set[str]] = {}
-    for leaf in leaves(found.estimand.expression):
-        wanted.setdefault(leaf.do, set()).update(leaf.free)
-    absent = [source for source in wanted if source not in given]
-    if absent:
-        raise QueryError(
-            f"the formula needs rows of {listing(map(called, absent))}; give them "
-            f"under {listing(repr(source or OBSERVED) for source in absent)}."
-        )
-    if len(wanted) > 1 and not all(
-        isinstance(one, str | None) for one in (how.weights, how.cluster)
-    ):
+def _check_plugin(models: Models) -> None:
+    if models != Models():
         raise DesignError(
-            "with several frames, weights and cluster should be names of columns."
+            "of, nuisances and folds are for weighting methods; method='plugin' uses "
+            "shares in every stratum, and contrast() compares means."
         )
-    # a variable without effect is in no table, but its states are part of the answer
-    first = next(iter(wanted))
-    idle = set(found.query.axes) - set().union(*wanted.values()) - set(states or {})
-    wanted[first] |= idle
-    columns: dict[Source, Columns] = {
-        source: read_columns(given[source], sorted(names), how, _named(source))
-        for source, names in wanted.items()
-    }
-    known = known_states(columns.values(), states)
-    known.update({n: tuple(s) for n, s in (states or {}).items() if n not in known})
-    samples = {
-        source: group_rows(one, tuple(sorted(wanted[source])), known)
-        for source, one in columns.items()
-    }
-    for source, sample in samples.items():
-        if sample.clusters is not None and sample.clusters < 2:
-            raise DataError(
-                f"{_named(source)} holds one cluster; between clusters there is then "
-                "nothing to learn from. Leave cluster out, or take finer ones."
-            )
-    return samples, known
 
 
-def _named(source: Source) -> str:
-    return f"the frame of {called(source)}" if source else "the frame"
-
-
-def _warn_if_rare(needs: Any, smoothing: float) -> None:
+def _warnings(needs: tuple[Need, ...], smoothing: float) -> list[str]:
+    """Warn of conditions that are rare, and note it."""
     rare = [need for need in needs if need.rows < FEW]
-    if rare:
-        shown = [f"{n.event} at {n.at} ({n.rows:.0f})" for n in rare]
-        raise_or = "" if smoothing else ", or give smoothing a positive value"
-        warnings.warn(
-            f"the formula divides by probabilities of events with fewer than {FEW} "
-            f"observations: {listing(shown)}. Shares among so few are guesses, and "
-            f"normal intervals too short; merge states{raise_or}, and see positivity.",
-            InferenceWarning,
-            stacklevel=3,
-        )
+    if not rare:
+        return []
+    shown = [f"{n.event} at {n.at} ({n.rows:.0f})" for n in rare]
+    fact = (
+        f"the formula divides by probabilities of events with fewer than {FEW} "
+        f"observations: {listing(shown)}"
+    )
+    remedy = "" if smoothing else ", or give smoothing a positive value"
+    warnings.warn(
+        f"{fact}. Shares among so few are guesses, and normal intervals too short; "
+        f"merge states{remedy}, and see positivity.",
+        InferenceWarning,
+        stacklevel=3,
+    )
+    return [fact[:1].upper() + fact[1:] + "."]
 
 
 def _usable(draws: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -237,7 +226,7 @@ def _usable(draws: np.ndarray) -> tuple[np.ndarray, list[str]]:
     if not lost:
         return draws, []
     if keep.sum() < 2:
-        raise DataError(
+        raise PositivityError(
             f"in {lost} of {len(keep)} resamples an event that the formula divides by "
             "does not occur. Merge states, give smoothing a positive value, or use "
             "inference='bayesian', where nothing drops out."
@@ -255,6 +244,7 @@ def _usable(draws: np.ndarray) -> tuple[np.ndarray, list[str]]:
 def _settings(
     method: str,
     how: Rows,
+    models: Models,
     bootstrap: Bootstrap | None,
     smoothing: float,
     seed: Seed,
@@ -271,10 +261,22 @@ def _settings(
         "interval": "normal" if bootstrap is None else bootstrap.interval,
         "smoothing": float(smoothing),
         "missing": how.missing,
+        "of": models.of,
+        "nuisances": _written(models.nuisances),
+        "folds": models.folds if models.learned else None,
         "dropped": sum(sample.dropped for sample in samples),
         "seed": seed_record(seed),
         "versions": versions(),
     }
+
+
+def _written(nuisances: Any) -> Any:
+    """Models as they are written down: words, names, or the kind of a learner."""
+    if isinstance(nuisances, Mapping):
+        return {name: _written(one) for name, one in nuisances.items()}
+    if isinstance(nuisances, str):
+        return nuisances
+    return type(nuisances).__name__ if hasattr(nuisances, "fit") else [*nuisances]
 
 
 def _role(column: Any) -> str | None:

@@ -19,6 +19,7 @@ from distcausal.errors import DesignError, check_choice
 
 if TYPE_CHECKING:
     from distcausal.diagrams.plugin import PlugIn
+    from distcausal.diagrams.weighted import Weighted
 
 __all__ = ["Bootstrap", "read_inference", "resampled"]
 
@@ -80,28 +81,29 @@ def read_inference(inference: str | Bootstrap) -> Bootstrap | None:
 
 
 def resampled(
-    plugin: PlugIn, how: Bootstrap, seed: Seed, progress: bool | None
+    estimator: PlugIn | Weighted, how: Bootstrap, seed: Seed, progress: bool | None
 ) -> np.ndarray:
     """Answers in every resample, ``(draw, answer)``; NaN where one divides by zero.
 
     The answers of a draw do not depend on how many are computed at a time.
     """
-    at_once = int(np.clip(_NUMBERS // plugin.widest, 1, how.draws))
+    at_once = int(np.clip(_NUMBERS // estimator.widest, 1, how.draws))
     starts = range(0, how.draws, at_once)
     streams = {
-        source: host_stream(seed, f"{how.kind} {source}") for source in plugin.samples
+        source: host_stream(seed, f"{how.kind} {source}")
+        for source in estimator.samples
     }
     found = []
-    long = how.draws * plugin.widest > _LONG
+    long = how.draws * estimator.widest > _LONG
     with steps(progress, count=len(starts), long=long) as begin:
         for start in starts:
             begin("resampling")
             count = min(at_once, how.draws - start)
             times = {
                 source: _times(sample.times, count, how.kind, streams[source])
-                for source, sample in plugin.samples.items()
+                for source, sample in estimator.samples.items()
             }
-            found.append(plugin.values(times))
+            found.append(estimator.values(times))
     return np.concatenate(found)
 
 

@@ -104,6 +104,25 @@ class Setup:
         above, below = remaining(whole, condition)
         return self.linear(whole, above), self.linear(condition, below)
 
+    def never(self, claims: Sequence[Claim]) -> bool:
+        """Whether what has a formula shows that claims never hold together."""
+        pattern = self.search.pattern(claims)
+        if pattern is None:
+            return True
+        known = [factor for factor in pattern.factors if self._known(factor)]
+        try:
+            return not self.linear(pattern, known).weights > 0
+        except PositivityError:
+            # more support than the bounds themselves need, so nothing is known
+            return False
+
+    def _known(self, factor: Factor) -> Found | None:
+        """Kernel of a factor, if it has a formula."""
+        if isinstance(factor.values(self.graph), str):
+            return None
+        found = self.search.kernel(factor.names)
+        return found if isinstance(found, Found) else None
+
     def linear(self, pattern: Pattern, factors: Sequence[Factor]) -> Linear:
         """Product of factors, summed over their letters.
 
@@ -116,14 +135,11 @@ class Setup:
         known: list[Labelled] = []
         members: list[Member] = []
         for factor in factors:
-            values = factor.values(self.graph)
-            found = (
-                None if isinstance(values, str) else self.search.kernel(factor.names)
-            )
-            if isinstance(found, Found) and not isinstance(values, str):
-                known.append(self._kernel(pattern, found, values))
-            else:
+            found, values = self._known(factor), factor.values(self.graph)
+            if found is None or isinstance(values, str):
                 members += factor.members
+            else:
+                known.append(self._kernel(pattern, found, values))
         open_ = {self._district(member.name) for member in members}
         if len(open_) > 1:
             names = [f"{{{', '.join(self.graph.names(mask))}}}" for mask in open_]

@@ -149,6 +149,11 @@ def counterfactual_bounds(
     """
     setup = _setup(graph, distributions, monotone, largest)
     asked, known = _claims(setup, graph, event, given)
+    if known and setup.never(known):
+        raise ConditioningError(
+            f"the event {listing(known, 12)} has probability zero, so nothing can be "
+            "said given it. Condition on an event that occurs."
+        )
     top, bottom = setup.ratio(asked, known)
     bar = f" | {', '.join(map(str, known))}" if known else ""
     query = f"P({', '.join(map(str, asked))}{bar})"
@@ -320,11 +325,6 @@ def _bounds(setup: Setup, top: Linear, bottom: Linear, query: str) -> Bounds:
             "bounds. Ask about event and condition separately."
         )
     names = setup.graph.names(district)
-    if not bottom.district and bottom.weights <= 0:
-        raise ConditioningError(
-            f"what is given has probability zero, so {query} is undefined. Condition "
-            "on an event that occurs."
-        )
     if not district:
         value = float(top.weights / bottom.weights)
         low, high = value, value

@@ -160,7 +160,13 @@ def causation_probabilities(
             )
         district = () if low >= high else (effect,)
         made.append(
-            Bounds(lower=low, upper=high, sharp=True, query=query, district=district)
+            Bounds(
+                lower=float(low),
+                upper=float(high),
+                sharp=True,
+                query=query,
+                district=district,
+            )
         )
     return CausationProbabilities(both=made[0], necessary=made[1], sufficient=made[2])
 

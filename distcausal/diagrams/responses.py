@@ -29,7 +29,13 @@ __all__ = ["LARGEST", "Programme", "Responses"]
 LARGEST = 2**24
 # what rounding of printed probabilities leaves between equations
 _ROUNDING = 1e-6
-_INFEASIBLE = (2, 4)  # no solution, or none to working precision
+# below what the solver tells from zero
+_NOTHING = 1e-9
+_NO_SOLUTION = (2, 4)  # codes of the solver: none, or none to working precision
+
+
+class _Infeasible(ComplexityError):
+    """Equations contradict one another, if only by rounding."""
 
 
 @dataclass(frozen=True)
@@ -151,12 +157,20 @@ class Programme:
         ConditioningError
             If the divisor is zero for all that do.
         """
-        slack = self._slack()
+        try:
+            return self._ends(top, bottom, 0.0)
+        except _Infeasible:
+            return self._ends(top, bottom, self._slack())
+
+    def _ends(
+        self, top: np.ndarray, bottom: np.ndarray, slack: float
+    ) -> tuple[float, float]:
+        """Least and largest ratio, given what the equations miss by."""
         if np.ptp(bottom) == 0 and bottom.flat[0] != 0:
             scaled = top / bottom.flat[0]
-            low, high = self._optimum(scaled, slack), self._optimum(-scaled, slack)
+            low, high = (self._optimum(sign * scaled, slack) for sign in (1, -1))
             return low, -high
-        if -self._optimum(-bottom, slack) <= 0:
+        if -self._optimum(-bottom, slack) <= _NOTHING:
             raise ConditioningError(
                 "what is given has probability zero in every model that agrees with "
                 "the data. Condition on an event that can occur."
@@ -180,8 +194,7 @@ class Programme:
 
     def _optimum(self, target: np.ndarray, slack: float) -> float:
         """Least value of a linear function of the law."""
-        equal, total, above, most = self._sides(slack)
-        return float(_solve(target, equal, total, above, most).fun)
+        return _solve(target, *self._sides(slack))
 
     def _ratio(self, top: np.ndarray, bottom: np.ndarray, slack: float) -> float:
         """Least ratio, by scaling the law so that the divisor is one.
@@ -194,34 +207,29 @@ class Programme:
         equal = sparse.hstack([equal, sparse.csr_array(-total[:, None])])
         above = sparse.hstack([above, sparse.csr_array(-most[:, None])])
         divisor = sparse.csr_array(np.append(bottom, 0.0)[None])
-        found = _solve(
+        return _solve(
             np.append(top, 0.0),
             sparse.vstack([equal, divisor]),
             np.append(np.zeros(len(total)), 1.0),
             above,
             np.zeros(len(most)),
         )
-        return float(found.fun)
 
     def _slack(self) -> float:
-        """What the equations contradict one another by: zero, or rounding.
+        """What equations that contradict one another miss by, if that is rounding.
 
         Raises
         ------
         DataError
             If it is more than rounding.
         """
-        equal, total, above, most = self._sides(0.0)
-        nothing = np.zeros(equal.shape[1])
-        trial = _solve(nothing, equal, total, above, most, may_fail=True)
-        if trial.status == 0:
-            return 0.0
         from scipy import sparse
 
         left = sparse.csr_array(np.concatenate(self.rows))
         right = np.concatenate(self.totals)
+        nothing = np.zeros(left.shape[1])
         column = sparse.csr_array(-np.ones((left.shape[0], 1)))
-        found = _solve(
+        gap = _solve(
             np.append(nothing, 1.0),
             sparse.csr_array(np.append(nothing + 1, 0.0)[None]),
             np.ones(1),
@@ -230,7 +238,6 @@ class Programme:
             ),
             np.concatenate([right, -right]),
         )
-        gap = float(found.fun)
         if gap > _ROUNDING:
             raise DataError(
                 "the distributions contradict the graph: whatever the response of "
@@ -242,15 +249,9 @@ class Programme:
 
 
 def _solve(
-    target: np.ndarray,
-    equal: Any,
-    total: np.ndarray,
-    above: Any,
-    most: np.ndarray,
-    *,
-    may_fail: bool = False,
-) -> Any:
-    """Solve a linear programme over laws, which may be allowed to have no solution."""
+    target: np.ndarray, equal: Any, total: np.ndarray, above: Any, most: np.ndarray
+) -> float:
+    """Least value of a linear function of numbers that are not negative."""
     from scipy.optimize import linprog
 
     found = linprog(
@@ -262,9 +263,10 @@ def _solve(
         bounds=(0, None),
         method="highs",
     )
-    if found.status != 0 and not (may_fail and found.status in _INFEASIBLE):
-        raise ComplexityError(
+    if found.status != 0:
+        kind = _Infeasible if found.status in _NO_SOLUTION else ComplexityError
+        raise kind(
             f"the linear programme of {target.size} unknowns was not solved: "
             f"{found.message} Merge states, or leave out causes."
         )
-    return found
+    return float(found.fun)

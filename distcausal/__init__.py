@@ -105,6 +105,7 @@ _HOME = {
     "homogeneity_test": "distcausal.rdd.hypotheses",
     "identify": "distcausal.diagrams.identify",
     "identify_counterfactual": "distcausal.diagrams.counterfactual",
+    "learned_channel": "distcausal.diagrams.learned",
     "mix_distributions": "distcausal.diagrams.outcomes",
     "nullity_test": "distcausal.rdd.hypotheses",
     "order_violation": "distcausal.diagrams.combs",

@@ -87,6 +87,7 @@ from distcausal.diagrams.graph import CausalGraph as CausalGraph
 from distcausal.diagrams.identify import Identification as Identification
 from distcausal.diagrams.identify import identify as identify
 from distcausal.diagrams.labelled import LabelledArray as LabelledArray
+from distcausal.diagrams.learned import learned_channel as learned_channel
 from distcausal.diagrams.model import CausalModel as CausalModel
 from distcausal.diagrams.outcomes import mix_distributions as mix_distributions
 from distcausal.diagrams.random_model import random_model as random_model

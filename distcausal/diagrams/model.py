@@ -115,6 +115,7 @@ class CausalModel(Record):
         weights: str | None = None,
         smoothing: float = 0.0,
         states: Mapping[str, Sequence[Hashable]] | None = None,
+        learners: Mapping[str, Any] | None = None,
     ) -> CausalModel:
         """Estimate every table of a graph without latent variables from rows.
 
@@ -131,15 +132,24 @@ class CausalModel(Record):
             0 such laws are even too, but a question that needs one is refused.
         states
             States of variables, where not those found in the frame.
+        learners
+            For some variables, what predicts them from their parents in place of
+            shares: an object with ``fit(X, y)`` and ``predict_proba(X)``, as in
+            scikit-learn (a copy is fitted; with weights ``fit`` takes
+            ``sample_weight``); the right-hand side of a formula, such as ``"S * T"``,
+            for the multinomial logit of statsmodels; or a function from a frame of
+            parents to probabilities. See `learned_channel` for what they are given.
 
         Raises
         ------
         ModelError
-            If the graph has latent variables.
+            If the graph has latent variables, or a learner is none.
         """
         from distcausal.diagrams.tables import fit_tables
 
-        tables, found, unseen = fit_tables(frame, graph, weights, smoothing, states)
+        tables, found, unseen = fit_tables(
+            frame, graph, weights, smoothing, states, learners or {}
+        )
         return cls(graph, tables, found, unseen=unseen)
 
     @cached_property

@@ -11,6 +11,7 @@ from distcausal.diagrams.channel import Channel
 from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.joint import count_table
 from distcausal.diagrams.labelled import LabelledArray
+from distcausal.diagrams.learned import check_learners, fit_learner
 from distcausal.diagrams.rules import check_rows
 from distcausal.diagrams.space import Space, Ty, check_states
 from distcausal.errors import DataError, ModelError, listing
@@ -127,8 +128,13 @@ def fit_tables(
     weights: str | None,
     smoothing: float,
     states: Mapping[str, Sequence[Hashable]] | None,
+    learners: Mapping[str, Any],
 ) -> tuple[Tables, States, Tables]:
-    """Shares of each variable's states given its parents, and which were never seen."""
+    """Laws of each variable given its parents, and which were never seen.
+
+    Shares of rows, or for variables with a learner what it predicts everywhere.
+    """
+    check_learners(learners, graph.nodes)
     if graph.latent or graph.bidirected:
         raise ModelError(
             "tables are shares of observed rows, but the graph has latent causes "
@@ -145,6 +151,10 @@ def fit_tables(
         columns = [Space(a, known[a]) if a in known else a for a in axes]
         counts = count_table(frame, columns, count=weights)
         known.update(counts.axes)
+        if name in learners:
+            weighted = weights is not None
+            tables[name] = fit_learner(learners[name], counts, weighted)
+            continue
         smooth = counts.values + smoothing
         total = smooth.sum(axis=-1, keepdims=True)
         even = np.full_like(smooth, 1.0 / smooth.shape[-1])

@@ -23,7 +23,7 @@ from tests.diagrams.strategies_diagrams import (
 from tests.diagrams.strategies_graphs import admgs
 
 EMPTY = dc.Id(dc.Ty())
-S, T = dc.Space("S"), dc.Space("T")
+S, T, C = dc.Space("S"), dc.Space("T"), dc.Space("C")
 # sums of at most 2**16 products of numbers below 10, of up to 8 factors
 RELATIVE = 1e-9
 
@@ -255,14 +255,24 @@ def test_circles_are_named_and_only_combs_may_be_interleaved():
     with pytest.raises(dc.SyntaxError_, match=r"f, g wait for each other in a circle"):
         Diagram((S, T), circle, (), ())
     teeth = (((), "S"), (("T",), "C"))
-    comb = Box("Q", T, [S, dc.Space("C")], kind="comb", data=teeth)
+    comb = Box("Q", T, [S, C], kind="comb", data=teeth)
     between = (Node(comb, (1,), (0, 2)), Node(f, (0,), (1,)))
-    laced = Diagram((S, T, dc.Space("C")), between, (), (2,))
+    laced = Diagram((S, T, C), between, (), (2,))
     assert laced.to_text().splitlines()[1:] == [
         "  S: I -> S",
         "  f: S -> T",
         "  C: T -> C",
     ]
+
+
+def test_teeth_come_in_the_order_listed():
+    comb = Box("Q", T, [S, C], kind="comb", data=((("T",), "S"), ((), "C")))
+    root = Box("t", [], T)
+    diagram = Diagram(
+        (T, S, C), (Node(comb, (0,), (1, 2)), Node(root, (), (0,))), (), (2,)
+    )
+    made = [line.split(":")[0].strip() for line in diagram.to_text().splitlines()[1:]]
+    assert made == ["t", "S", "C"]
 
 
 @pytest.mark.parametrize(

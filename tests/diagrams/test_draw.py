@@ -13,7 +13,7 @@ from xml.dom import minidom
 import matplotlib as mpl
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 
@@ -222,6 +222,24 @@ def test_what_is_written_does_not_overlap_what_is_written_elsewhere(diagram):
         assert apart(one, two)
 
 
+@both
+def test_names_beside_wires_overlap_nothing(direction):
+    long, short = dc.Space("a rather long name"), dc.Space("s")
+    pair = dc.Box("f", [], [long, short]) @ dc.Box("g", [], [short, long])
+    read = dc.Box("h", [short, long], [short])
+    diagram = pair >> (dc.Id(long) @ dc.Swap(short, short) @ dc.Id(long))
+    diagram = diagram >> (dc.Box("k", [long, short], [long]) @ read)
+    marks = picture(diagram, direction=direction).marks
+    texts = [mark for mark in marks if isinstance(mark, Text)]
+    assert sum(mark.slanted for mark in texts) == 4
+    for one, two in combinations(map(extent, texts), 2):
+        assert apart(one, two)
+    for mark in marks:
+        if isinstance(mark, Curve):
+            for x, y in along(mark):
+                assert not any(inside(x, y, extent(t)) for t in texts if t.slanted)
+
+
 def extent(mark):
     wide = max(text_width(line, mark.size) for line in mark.lines)
     x = mark.at[0] - wide * {"start": 0, "middle": 0.5, "end": 1}[mark.anchor]
@@ -255,6 +273,13 @@ def test_reordering_keeps_the_layers_and_never_adds_crossings(data):
     assert [sorted(layer) for layer in order] == layers
     assert order[0] == layers[0]
     assert crossings(order, links) <= crossings(layers, links)
+
+
+def test_a_worse_order_found_later_is_not_kept():
+    layers = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    pairs = [(0, 5), (1, 5), (3, 6), (4, 6), (4, 7), (5, 6), (5, 7), (5, 8)]
+    links = [Link(low, high, 0, 0, at) for at, (low, high) in enumerate(pairs)]
+    assert crossings(fewer_crossings(layers, links, fixed=()), links) <= 1
 
 
 def test_crossings_are_those_one_can_count():
@@ -416,6 +441,7 @@ printable = st.characters(categories=("L", "N", "P", "S")) | st.just(" ")
 
 
 @given(st.text(printable, max_size=80))
+@example("household_income_after_tax_and_transfers_in_real_euros_of_2019")
 def test_names_are_broken_into_few_short_lines(name):
     lines = broken(name)
     assert 1 <= len(lines) <= LINES

@@ -22,7 +22,7 @@ from distcausal.diagrams.rewrite import (
     Twin,
     copy_laws,
 )
-from tests.diagrams.strategies_diagrams import A, B, denoted, diagrams, named
+from tests.diagrams.strategies_diagrams import A, B, denoted, diagrams, named, shuffled
 from tests.diagrams.strategies_graphs import admgs
 
 FRONT_DOOR = dc.CausalGraph.from_edges("S->T->C", bidirected="S<->C")
@@ -113,6 +113,18 @@ def test_pruning_leaves_nothing_to_prune(diagram):
     assert all(read & {*node.outs} for node in pruned.nodes if node.box.causal)
     assert (pruned.dom, pruned.cod) == (diagram.dom, diagram.cod)
     assert diagram.equal_mod_discard(pruned)
+
+
+@given(st.data())
+def test_pruning_does_not_depend_on_the_order_of_boxes(data):
+    diagram = data.draw(diagrams(steps=6))
+    diagram = diagram >> dc.Discard(diagram.cod)
+    assert data.draw(shuffled(diagram)).prune() == diagram.prune()
+
+
+def test_a_box_that_reads_a_wire_twice_lets_go_of_it_twice():
+    twice = Box("u", [], S) >> dc.Copy(S) >> Box("f", S @ S, T) >> dc.Discard(T)
+    assert not twice.prune().boxes
 
 
 @given(diagrams(steps=6))
@@ -279,6 +291,13 @@ def test_a_comb_keeps_what_its_teeth_read_and_in_which_order():
     (comb,) = (b for b in CombSplit().apply(NAPKIN.diagram()).boxes if b.kind == "comb")
     assert comb.teeth == (((), "W1"), (("W2",), "X"), (("X",), "Y"))
     assert (comb.name, comb.dom.names) == ("Q(W1,X,Y)", ("W2",))
+
+
+def test_a_comb_reads_in_the_order_of_its_teeth():
+    graph = dc.CausalGraph.from_edges("B->X; A->X; A->Y; X<->Y", nodes="BAXYZ")
+    (comb,) = (b for b in CombSplit().apply(graph.diagram()).boxes if b.kind == "comb")
+    assert comb.teeth == ((("B", "A"), "X"), (("A",), "Y"))
+    assert comb.dom.names == ("B", "A")
 
 
 def test_named_districts_become_combs_and_may_be_coarser():

@@ -83,20 +83,42 @@ OBSTRUCTED = (
 )
 
 
+# and some in which a formula takes every kind of step there is
+SOLVED = (
+    ("X->M->Y; X<->Y", "Y", "X", ""),
+    ("W->V->X->Y; W<->X; W<->Y", "Y", "X", ""),
+    ("X->Z->Y; X<->Z", "Y", "X", "Z"),
+    ("X->Y->Z; X<->Z", "Y", "X", "Z"),
+    ("X->Z->Y; X<->Y", "Y", "X", "Z"),
+    ("W->X->Y; V->Z; W<->V; W<->Y; W<->Z; X<->V", "Y Z", "X", ""),
+    ("V->X->W->Y; V<->W; X<->Y", "Y", "X", "V"),
+)
+
+
 @st.composite
-def refused(draw):
-    """A question without a formula, its obstruction inside a larger graph."""
-    text, *roles = draw(st.sampled_from(OBSTRUCTED))
+def inside(draw, cores, extra: int = 3, edges: int = 5):
+    """A question of a list, its graph inside a larger one."""
+    text, *roles = draw(st.sampled_from(cores))
     core = dc.CausalGraph.from_edges(text)
     order = list(core.topological_order())
-    for extra in "ABC"[: draw(st.integers(0, 3))]:
-        order.insert(draw(st.integers(0, len(order))), extra)
+    for name in "ABC"[: draw(st.integers(0, extra))]:
+        order.insert(draw(st.integers(0, len(order))), name)
     pairs = list(combinations(order, 2))
-    some = st.lists(st.sampled_from(pairs), unique=True, max_size=5)
+    some = st.lists(st.sampled_from(pairs), unique=True, max_size=edges)
     arrows = dict.fromkeys([*core.directed, *draw(some)])
     causes = {frozenset(pair): pair for pair in (*core.bidirected, *draw(some))}
     graph = dc.CausalGraph(tuple(arrows), tuple(causes.values()), sorted(order))
     return graph, Question(*(tuple(role.split()) for role in roles))
+
+
+def refused():
+    """Questions without a formula, the obstruction inside a larger graph."""
+    return inside(OBSTRUCTED)
+
+
+def solvable():
+    """Questions that mostly have a formula, inside a slightly larger graph."""
+    return inside(SOLVED, extra=2, edges=1)
 
 
 @st.composite

@@ -58,23 +58,19 @@ class Cells:
         size = next(iter(places.values())).shape if places else self.mass.shape
         found = [np.ones((*size, 1))]
         for name in reads:
-            if self._numeric(name):
+            if name in self._standard:
                 found.append(self._standard[name][places[name]][..., None])
             else:
                 found.append(np.eye(len(self.states[name]))[places[name]][..., 1:])
         return np.concatenate(found, axis=-1)
 
-    def _numeric(self, name: str) -> bool:
-        return name not in self.discrete and all(
-            isinstance(s, Real) and not isinstance(s, bool) for s in self.states[name]
-        )
-
     @cached_property
     def _standard(self) -> dict[str, np.ndarray]:
         """Numbers behind the states of numeric variables, in standard units."""
         found = {}
-        for name, states in self.states.items():
-            if name in self.places and self._numeric(name):
+        for name in set(self.places) - self.discrete:
+            states = self.states[name]
+            if all(isinstance(s, Real) and not isinstance(s, bool) for s in states):
                 number = np.array(states, dtype=float)
                 at = number[self.places[name]]
                 middle = np.average(at, weights=self.mass)
@@ -290,7 +286,7 @@ def _learner(
 
     def prepare(places: Places) -> np.ndarray:
         columns = cells.columns(reads, places)[..., 1:]
-        flat = columns.reshape(-1, columns.shape[-1])
+        flat = columns.reshape(np.prod(columns.shape[:2]), columns.shape[2])
         fold = np.repeat(cells.fold, columns.shape[1])
         parts = [(fold == k, one) for k, one in enumerate(fitted)]
         found = [(at, asked(one, flat[at])) for at, one in parts if at.any()]

@@ -31,7 +31,9 @@ from distcausal.errors import (
 __all__ = ["ROBUST", "Models", "Weighted"]
 
 ROBUST = ("aipw", "apipw")  # whose first-order error does not depend on the laws
-_POOR = 0.05  # chances of treatment below this count as poor overlap
+# overlap is poor if more than such a share of rows have chances below this,
+_MANY, _POOR = 0.01, 0.05
+_TINY = 0.01  # or if one has a chance below this
 _STEP = 1e-30  # of a complex derivative, which rounding does not touch
 Theta = dict[str, np.ndarray]
 
@@ -183,9 +185,9 @@ class Weighted:
         if not np.isfinite(values).all():
             raise PositivityError(
                 f"{self.method} needs the laws of {listing(problem.laws, 12)} among "
-                "rows that do not occur: some combination of the treatment with other "
-                "variables has no observation. Merge states, or use logits, which "
-                "carry over from others."
+                f"rows that do not occur: some combination of {self.roles.treatment!r} "
+                "with other variables has no observation. Merge states, or use "
+                "logits, which carry over from others."
             )
         if not self.models.learned:
             each = each + self._through_laws(problem, theta)
@@ -288,7 +290,7 @@ class Weighted:
             if law.reads
             else f"P({treatment})"
         )
-        if poor:
+        if poor > _MANY * self.sample.n or chance.min() < _TINY:
             warnings.warn(
                 f"for {poor:.0f} of {self.sample.n} observations the chance of some "
                 f"state of {treatment!r} is below {_POOR}, at least "

@@ -84,6 +84,7 @@ from distcausal.diagrams.functional import response_functions as response_functi
 from distcausal.diagrams.gaussian import GaussianChannel as GaussianChannel
 from distcausal.diagrams.gaussian_model import GaussianModel as GaussianModel
 from distcausal.diagrams.graph import CausalGraph as CausalGraph
+from distcausal.diagrams.hedge import Hedge as Hedge
 from distcausal.diagrams.identify import Identification as Identification
 from distcausal.diagrams.identify import identify as identify
 from distcausal.diagrams.labelled import LabelledArray as LabelledArray
@@ -103,6 +104,7 @@ from distcausal.diagrams.structural import Id as Id
 from distcausal.diagrams.structural import Point as Point
 from distcausal.diagrams.structural import Swap as Swap
 from distcausal.diagrams.structural import Uniform as Uniform
+from distcausal.diagrams.witness import Witness as Witness
 from distcausal.errors import ComplexityError as ComplexityError
 from distcausal.errors import ConditioningError as ConditioningError
 from distcausal.errors import ConvergenceError as ConvergenceError

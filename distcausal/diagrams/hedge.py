@@ -46,6 +46,14 @@ class Hedge(Record):
     remedy
         Variables an experiment on which would determine the response of ``inner``, or
         none where an experiment on the added variables would not.
+
+    Examples
+    --------
+    >>> import distcausal as dc
+    >>> graph = dc.CausalGraph.from_edges("X -> M -> Y; X <-> M")
+    >>> hedge = dc.identify(graph, "Y", do="X").hedge
+    >>> hedge.outer, hedge.inner
+    (('X', 'M'), ('M',))
     """
 
     outer: tuple[str, ...]

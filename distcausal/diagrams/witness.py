@@ -62,6 +62,17 @@ class Witness(Record):
         then every condition.
     gap
         Largest difference between the answers.
+
+    Examples
+    --------
+    >>> import distcausal as dc
+    >>> bow = dc.CausalGraph.from_edges("X -> Y; X <-> Y")
+    >>> found = dc.identify(bow, "Y", do="X").witness
+    >>> first, second = found
+    >>> bool(abs(first.joint().values - second.joint().values).max() < 1e-10)
+    True
+    >>> found.gap > 0.1
+    True
     """
 
     models: tuple[CausalModel, CausalModel]

@@ -19,7 +19,7 @@ from distcausal.diagrams.estimand import Expression, leaves
 from distcausal.diagrams.evaluate import TableKey, Tables, table_axes
 from distcausal.diagrams.factor import Source
 from distcausal.diagrams.graph import CausalGraph
-from distcausal.diagrams.joint import as_joint, count_table, named_array, read_rows
+from distcausal.diagrams.joint import as_joint, count_cells, named_array
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.model import CausalModel
 from distcausal.errors import DataError, DataWarning, QueryError, listing
@@ -88,13 +88,13 @@ def called(source: Source) -> str:
 def _law(value: Any, source: Source, graph: CausalGraph) -> LabelledArray:
     """Table of a distribution; states of what is set are parameters, not random."""
     if not source:
-        table = as_joint(value)
+        table = as_joint(value, only=graph.nodes)
     elif isinstance(value, LabelledArray):
         table = value
     elif isinstance(value, Mapping):
         table = named_array(value)
     else:
-        table = _shares_by(value, source)
+        table = _shares_by(value, source, graph)
     absent = [name for name in source if name not in table.axes]
     if absent:
         raise DataError(
@@ -106,12 +106,9 @@ def _law(value: Any, source: Source, graph: CausalGraph) -> LabelledArray:
     return table
 
 
-def _shares_by(frame: Any, source: Source) -> LabelledArray:
+def _shares_by(frame: Any, source: Source, graph: CausalGraph) -> LabelledArray:
     """Shares of rows for each state of what the experiment set."""
-    rows = read_rows(frame)
-    columns = [name for name in rows.columns if name != "count"]
-    count = "count" if "count" in rows.columns else None
-    counts = count_table(frame, columns, count=count)
+    counts = count_cells(frame, graph.nodes)
     rest = tuple(i for i, n in enumerate(counts.names) if n not in source)
     total = counts.values.sum(axis=rest, keepdims=True)
     if np.any(total == 0):
@@ -197,7 +194,8 @@ def _marginal(key: TableKey, available: Available) -> LabelledArray:
     if absent:
         raise QueryError(
             f"the formula needs {listing(absent)}, which the distribution of "
-            f"{called(source)} lacks; its variables are {listing(table.names, 12)}."
+            f"{called(source)} lacks; its variables are "
+            f"{listing(table.names, 12) or 'none of the graph'}."
         )
     gone = [name for name in table.names if name not in axes]
     return table.sum(gone).transpose(axes)

@@ -7,7 +7,8 @@ joint that is not a law makes every number computed from it wrong without a sign
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,25 @@ import numpy as np
 from distcausal.diagrams.channel import ATOL, Channel
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.space import Space
-from distcausal.errors import DataError, QueryError, listing
+from distcausal.errors import DataError, DataWarning, QueryError, listing
 
-__all__ = ["as_joint", "check_law", "count_table", "named_array", "read_rows"]
+__all__ = [
+    "as_joint",
+    "check_law",
+    "count_cells",
+    "count_table",
+    "named_array",
+    "number_name",
+    "read_rows",
+]
 
 COUNT = "count"
+NUMBERS = (COUNT, "probability")  # columns that say how much a row stands for
 
 
-def as_joint(joint: Any, *, atol: float = ATOL) -> LabelledArray:
+def as_joint(
+    joint: Any, *, atol: float = ATOL, only: Collection[str] | None = None
+) -> LabelledArray:
     """Read a joint law over named variables.
 
     Parameters
@@ -31,9 +43,12 @@ def as_joint(joint: Any, *, atol: float = ATOL) -> LabelledArray:
         A `LabelledArray`; a `Channel` without inputs; a mapping with the entries
         ``"variables"`` and ``"values"`` and perhaps ``"states"``, which maps a variable
         to its states; or a frame with a column per variable, whose rows are observed
-        as often as its column ``"count"`` says, once each if there is none.
+        as often as its column ``"count"`` or ``"probability"`` says, once each if there
+        is none.
     atol
         How far the sum may be from 1.
+    only
+        Columns of a frame that are variables, if not all are.
 
     Raises
     ------
@@ -54,7 +69,8 @@ def as_joint(joint: Any, *, atol: float = ATOL) -> LabelledArray:
     elif isinstance(joint, Mapping):
         table = named_array(joint)
     else:
-        table = _shares(joint)
+        counts = count_cells(joint, only)
+        table = LabelledArray(counts.values / counts.values.sum(), counts.axes)
     check_law(table, atol=atol)
     return table
 
@@ -187,12 +203,37 @@ def _weights(rows: Any, count: str | None) -> np.ndarray:
     return weight
 
 
-def _shares(frame: Any) -> LabelledArray:
+def number_name(columns: Iterable[str], variables: Collection[str] = ()) -> str | None:
+    """Column that says how much a row stands for, unless it is a variable."""
+    found = [n for n in NUMBERS if n in set(columns) and n not in variables]
+    return found[0] if found else None
+
+
+def count_cells(frame: Any, only: Collection[str] | None) -> LabelledArray:
+    """Count how often each combination of states occurs, or add up what rows say.
+
+    Warns
+    -----
+    DataWarning
+        If rows look like the cells of a table whose numbers have another name.
+    """
     rows = read_rows(frame)
     names = [str(name) for name in rows.columns]
-    count = COUNT if COUNT in names else None
-    table = count_table(frame, [n for n in names if n != count], count=count)
-    return LabelledArray(table.values / table.values.sum(), table.axes)
+    count = number_name(names, only or ())
+    wanted = [n for n in names if n != count and (only is None or n in only)]
+    table = count_table(frame, wanted, count=count)
+    spare = [n for n in names if n not in (*wanted, count)]
+    spare = [n for n in spare if rows[n].dtype.is_numeric()]
+    if count is None and spare and table.values.size > 1 and (table.values == 1).all():
+        warnings.warn(
+            f"every combination of {listing(wanted)} is in exactly one row, as in a "
+            "table of cells, and each row is counted once. If "
+            f"{listing(map(repr, spare))} says how often it occurs, call that column "
+            f"{COUNT!r}.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return table
 
 
 def _state(channel: Channel) -> LabelledArray:

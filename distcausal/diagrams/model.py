@@ -126,7 +126,9 @@ class CausalModel(Record):
         graph
             The graph; all its variables are columns.
         weights
-            Column with the number of times, or the weight, of each row.
+            Column with the number of times, or the weight, of each row; if None a
+            column ``"count"`` or ``"probability"`` that is no variable, where there is
+            one.
         smoothing
             Added to every count, so that the law of a state never seen is even. With
             0 such laws are even too, but a question that needs one is refused.

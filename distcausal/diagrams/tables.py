@@ -9,7 +9,7 @@ import numpy as np
 
 from distcausal.diagrams.channel import Channel
 from distcausal.diagrams.graph import CausalGraph
-from distcausal.diagrams.joint import count_table
+from distcausal.diagrams.joint import count_table, number_name, read_rows
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.learned import check_learners, fit_learner
 from distcausal.diagrams.rules import check_rows
@@ -143,6 +143,8 @@ def fit_tables(
         )
     if not smoothing >= 0:
         raise DataError(f"smoothing {smoothing!r} should be 0 or more.")
+    if weights is None:
+        weights = number_name(read_rows(frame).columns, graph.nodes)
     tables: Tables = {}
     unseen: Tables = {}
     known: States = {name: tuple(s) for name, s in (states or {}).items()}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, islice
 from typing import ClassVar
 
@@ -119,7 +120,8 @@ def independences(graph: CausalGraph) -> Iterator[Independence]:
             yield Independence(seen.nodes[one], seen.nodes[other], seen.names(given))
 
 
-def invariances(graph: CausalGraph) -> tuple[list[Invariance], bool]:
+@lru_cache(maxsize=32)
+def invariances(graph: CausalGraph) -> tuple[tuple[Invariance, ...], bool]:
     """Constraints on the law after interventions that no independence implies.
 
     Returns
@@ -131,7 +133,8 @@ def invariances(graph: CausalGraph) -> tuple[list[Invariance], bool]:
     Notes
     -----
     What a constraint adds is decided by derivatives at a law of the graph drawn at
-    random, with two states per variable (see `distcausal.diagrams.tangent`).
+    random, with two states per variable (see `distcausal.diagrams.tangent`). That takes
+    up to seconds, so the last few graphs are remembered.
 
     Examples
     --------
@@ -145,7 +148,7 @@ def invariances(graph: CausalGraph) -> tuple[list[Invariance], bool]:
     seen = graph.latent_projection()
     kernels, complete = reachable_kernels(seen, _FORMULAS)
     if not kernels:
-        return [], complete
+        return (), complete
     wide = [kernel for kernel in kernels if _causes(seen, kernel) is None]
     kept: list[tuple[int, Kernel]] = []
     tangents = _Tangents(seen)
@@ -153,7 +156,7 @@ def invariances(graph: CausalGraph) -> tuple[list[Invariance], bool]:
         within = _causes(seen, kernel)
         if within is not None and tangents.adds(within, kernel, kept):
             kept.append((within, kernel))
-    found = [
+    found = tuple(
         Invariance(
             seen.names(kernel.target),
             seen.names(kernel.fixed),
@@ -162,7 +165,7 @@ def invariances(graph: CausalGraph) -> tuple[list[Invariance], bool]:
             seen,
         )
         for _, kernel in kept
-    ]
+    )
     return found, complete and not wide
 
 

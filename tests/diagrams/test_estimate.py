@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import distcausal as dc
-from distcausal.diagrams.estimand import leaves
+from distcausal.diagrams.estimand import Prob, Product, Sum, leaves
 from distcausal.diagrams.evaluate import Tables, evaluate
 from distcausal.diagrams.influence import DRAW, per_draw, slopes
 from tests.diagrams.effects import QUESTIONS, question, simulation
@@ -58,6 +58,15 @@ def test_slopes_are_the_derivatives_of_the_formula(name: str) -> None:
         analytic = (found.tables[key] * direction).reshape(-1, 3, direction[0].size)
         # central differences err by step**2 times third derivatives of size 1e3
         np.testing.assert_allclose(change, analytic.sum(-1).T, atol=1e-8)
+
+
+def test_sum_over_a_variable_that_no_factor_has_counts_its_states() -> None:
+    formula = per_draw(Sum(frozenset("AB"), Product((Prob(frozenset("B")),))))
+    key = next(leaves(formula)).table
+    states = {"A": (0, 1, 2), "B": (0, 1)}
+    found = slopes(formula, Tables({key: np.array([[0.25, 0.75]])}, states))
+    assert found.part.values == pytest.approx(3.0)
+    np.testing.assert_allclose(found.tables[key], 3.0)
 
 
 def test_difference_of_two_shares_has_the_textbook_error() -> None:

@@ -22,7 +22,7 @@ from distcausal.diagrams.available import OBSERVED, Available, read_available
 from distcausal.diagrams.bounding import Linear, Setup
 from distcausal.diagrams.copies import Claim, mentioned, read_claims
 from distcausal.diagrams.factor import Source
-from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.graph import CausalGraph, check_graph
 from distcausal.diagrams.query import read_sources
 from distcausal.diagrams.responses import LARGEST
 from distcausal.errors import ConditioningError, QueryError, listing
@@ -212,6 +212,12 @@ def effect_bounds(
     0.36 <= P(Y[X=1]=1) - P(Y[X=0]=1) <= 0.74
     """
     setup = _setup(graph, distributions, monotone, largest)
+    for role, states in (("outcome", outcome), ("do", do), ("against", against)):
+        if not isinstance(states, Mapping | None):
+            raise QueryError(
+                f"{role} is {states!r}; give a state for each variable, such as "
+                "{'X': 1}."
+            )
     sides = []
     for setting in (do, against):
         if setting is not None:
@@ -230,11 +236,7 @@ def _setup(
     largest: float,
 ) -> Setup:
     """Read the distributions and what is assumed."""
-    if not isinstance(graph, CausalGraph):
-        raise QueryError(
-            f"graph is a {type(graph).__name__}; give a CausalGraph, such as "
-            "CausalGraph.from_edges('X->Y') or CausalGraph.from_networkx(graph)."
-        )
+    check_graph(graph)
     observed = graph.latent_projection()
     sources = _sources(graph, distributions)
     available = read_available(distributions, sources, observed)

@@ -15,7 +15,7 @@ from distcausal.diagrams.crossformula import Total, Writer, value_of
 from distcausal.diagrams.crossidentify import Crossing, Search
 from distcausal.diagrams.estimand import Expression, ratio_of
 from distcausal.diagrams.factor import Source
-from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.graph import CausalGraph, check_graph
 from distcausal.diagrams.query import check_observed, read_sources
 from distcausal.diagrams.space import check_states
 from distcausal.errors import (
@@ -329,11 +329,7 @@ def identify_counterfactual(
     >>> dc.identify_counterfactual(graph, [("Y", 1, {"X": 1, "M": ("M", {"X": 0})})])
     P(Y[M=M[X=0], X=1]=1) = sum_{m} P(m | x=0) P(y=1 | x=1, m)
     """
-    if not isinstance(graph, CausalGraph):
-        raise QueryError(
-            f"graph is a {type(graph).__name__}; give a CausalGraph, such as "
-            "CausalGraph.from_edges('X->Y') or CausalGraph.from_networkx(graph)."
-        )
+    check_graph(graph)
     asked = tuple(read_claims(graph, "event", event))
     if not asked:
         raise QueryError("event is empty; say what should hold in which world.")

@@ -145,6 +145,11 @@ def estimate_effect(
     bootstrap = read_inference(inference)
     if not (np.isfinite(smoothing) and smoothing >= 0):
         raise DesignError(f"smoothing {smoothing!r} should be 0 or more.")
+    if not isinstance(found, Identification):
+        raise DesignError(
+            f"found is a {type(found).__name__}; give what identify(graph, outcome, "
+            "do=...) returned."
+        )
     found.raise_for_status()
     models = Models(nuisances, folds, of)
     if bootstrap is not None and models.learned:

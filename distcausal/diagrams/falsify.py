@@ -18,7 +18,7 @@ from distcausal.diagrams.constraints import (
 )
 from distcausal.diagrams.estimand import Prob
 from distcausal.diagrams.falsification import FalsificationTests
-from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.graph import CausalGraph, check_graph
 from distcausal.diagrams.independence import g_test, shuffled_p_value
 from distcausal.diagrams.invariance import differences, wald
 from distcausal.diagrams.observations import (
@@ -139,6 +139,7 @@ def falsify(
     >>> tests["df"]
     array([2, 2])
     """
+    check_graph(graph)
     wanted = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     for kind in wanted:
         check_choice("kinds", kind, KINDS)

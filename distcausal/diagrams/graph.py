@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from distcausal.diagrams.diagram import Diagram
 
-__all__ = ["CausalGraph"]
+__all__ = ["CausalGraph", "check_graph"]
 
 Pairs = Iterable[tuple[str, str]]
 
@@ -338,6 +338,15 @@ class CausalGraph(Record):
         edges += [name for name in self.nodes if name not in ends]
         hidden = f" (latent: {', '.join(self.latent)})" if self.latent else ""
         return f"CausalGraph: {'; '.join(edges)}{hidden}"
+
+
+def check_graph(graph: object) -> None:
+    """Raise `QueryError` unless the argument is a graph."""
+    if not isinstance(graph, CausalGraph):
+        raise QueryError(
+            f"graph is a {type(graph).__name__}; give a CausalGraph, such as "
+            "CausalGraph.from_edges('X->Y') or CausalGraph.from_networkx(graph)."
+        )
 
 
 def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from distcausal._base.fit import Result
 from distcausal._base.table import Table
 from distcausal.diagrams.fixability import classify
 from distcausal.diagrams.formula import Estimand
-from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.graph import CausalGraph, check_graph
 from distcausal.diagrams.query import Query, read_query
 from distcausal.diagrams.render import symbols
 from distcausal.diagrams.solve import Answer, solve
@@ -280,11 +280,7 @@ def identify(
     >>> dc.identify(dc.CausalGraph.from_edges("X->Y; X<->Y"), "Y", do="X").identified
     False
     """
-    if not isinstance(graph, CausalGraph):
-        raise QueryError(
-            f"graph is a {type(graph).__name__}; give a CausalGraph, such as "
-            "CausalGraph.from_edges('X->Y') or CausalGraph.from_networkx(graph)."
-        )
+    check_graph(graph)
     query = read_query(graph, outcome, do, given, experiments, observational)
     if isinstance(free, str) and free not in ("average", "expose"):
         raise DesignError(

@@ -17,7 +17,7 @@ import numpy as np
 
 from distcausal._base.fit import Record
 from distcausal.diagrams.contraction import Network
-from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.graph import CausalGraph, check_graph
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.space import Space, as_type
 from distcausal.diagrams.tables import read_tables
@@ -83,6 +83,7 @@ class CausalModel(Record):
     unseen: Mapping[str, np.ndarray] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_graph(self.graph)
         tables, states = read_tables(self.full, self.tables, self.states, self.atol)
         object.__setattr__(self, "tables", tables)
         object.__setattr__(self, "states", states)

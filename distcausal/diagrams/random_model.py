@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.graph import CausalGraph, check_graph
 from distcausal.diagrams.model import CausalModel
 from distcausal.errors import DesignError
 
@@ -55,6 +55,7 @@ def random_model(
     >>> model.joint().shape
     (3, 2)
     """
+    check_graph(graph)
     full = graph.with_latents()
     named = states if isinstance(states, Mapping) else {}
     usual = 2 if isinstance(states, Mapping) else states

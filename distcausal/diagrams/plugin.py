@@ -88,6 +88,13 @@ class PlugIn:
                     f"{listing(sizes, 12)}, more than {LARGEST}. Cut numeric variables "
                     "into a few classes, or use method='aipw' where it applies."
                 )
+        answers = int(np.prod([len(labels) for labels in self.axes.values()]))
+        if answers * self.widest > 8 * LARGEST:
+            raise ComplexityError(
+                f"errors of {answers} answers need {answers * self.widest:.3g} "
+                f"influences, more than {8 * LARGEST}. Ask about fewer variables at a "
+                "time, or cut numeric ones into a few classes."
+            )
 
     @cached_property
     def axes(self) -> dict[str, tuple[Hashable, ...]]:

@@ -145,6 +145,14 @@ def test_tables_too_large_are_refused_with_their_size() -> None:
         dc.estimate_effect(wide, FOUND)
 
 
+def test_answers_too_many_are_refused_with_their_number() -> None:
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.integers(0, 150, (5000, 2)), columns=["X", "Y"])
+    wide["Z"] = 0
+    with pytest.raises(dc.ComplexityError, match="22500 answers"):
+        dc.estimate_effect(wide, FOUND)
+
+
 def test_a_column_named_count_may_be_a_variable() -> None:
     graph = dc.CausalGraph.from_edges("count->Y")
     rows = ROWS.rename(columns={"X": "count"})[["count", "Y"]]

@@ -6,13 +6,13 @@ discarded, so the laws of copying and discarding hold without any rewriting, and
 diagrams are equal when a relabelling of wires and boxes turns one into the other.
 
 Colours that summarise the surroundings of each wire and box, refined until they settle,
-give the hash; they also leave the exact search for a relabelling almost nothing to do.
+give the hash; they also leave the search for a relabelling almost nothing to do.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
@@ -201,14 +201,18 @@ def _teeth(node: Node, place: int) -> list[Piece]:
     ]
 
 
-def colours(diagram: Diagram) -> tuple[list[int], list[int]]:
+def colours(
+    diagram: Diagram, marks: Mapping[int, int] | None = None
+) -> tuple[list[int], list[int]]:
     """Colours of wires and of boxes that no relabelling changes.
 
     Each round mixes into a colour those of its neighbours and the ports by which they
-    are joined, until a round tells no more wires apart.
+    are joined, until a round tells no more wires apart. Wires with marks start apart.
     """
     nodes, read, made = diagram.nodes, readers(diagram.nodes), producers(diagram.nodes)
-    wires = [hash(label) for label in _wire_labels(diagram)]
+    marked = marks or {}
+    labels = enumerate(_wire_labels(diagram))
+    wires = [hash((label, marked.get(wire))) for wire, label in labels]
     boxes = [hash(node.box) for node in nodes]
     apart = 0
     while len(set(wires)) + len(set(boxes)) > apart:
@@ -252,29 +256,39 @@ def isomorphic(one: Diagram, other: Diagram) -> bool:
     """Whether a relabelling of wires and boxes turns one diagram into the other."""
     if one.structure == other.structure:
         return True
-    if hash(one) != hash(other):
+    return hash(one) == hash(other) and _matched(one, other, {}, {})
+
+
+def _matched(
+    one: Diagram, other: Diagram, here: dict[int, int], there: dict[int, int]
+) -> bool:
+    """Whether some relabelling takes marked wires to wires with the same mark.
+
+    Where colours leave wires alike, one of them is marked, and all that it might become
+    in the other diagram are tried; one mark tells most of the others apart.
+    """
+    mine, my_boxes = colours(one, here)
+    theirs, their_boxes = colours(other, there)
+    if sorted(mine) != sorted(theirs) or sorted(my_boxes) != sorted(their_boxes):
         return False
-    import networkx as nx
-
-    found: bool = nx.vf2pp_is_isomorphic(
-        _incidence(one), _incidence(other), node_label="label"
+    count = Counter(mine)
+    alike = next((wire for wire, colour in enumerate(mine) if count[colour] > 1), None)
+    if alike is None:
+        place = {colour: wire for wire, colour in enumerate(theirs)}
+        return _same(one, other, {wire: place[c] for wire, c in enumerate(mine)})
+    return any(
+        _matched(one, other, here | {alike: len(here)}, there | {wire: len(there)})
+        for wire, colour in enumerate(theirs)
+        if colour == mine[alike]
     )
-    return found
 
 
-def _incidence(diagram: Diagram) -> Any:
-    """Graph of wires, boxes and ports, each labelled by what a relabelling keeps."""
-    import networkx as nx
-
-    graph = nx.Graph()
-    of_wire, of_box = colours(diagram)
-    for wire, label in enumerate(_wire_labels(diagram)):
-        graph.add_node(("wire", wire), label=(label, of_wire[wire]))
-    for place, node in enumerate(diagram.nodes):
-        graph.add_node(("box", place), label=(node.box, of_box[place]))
-        for side, wires in (("in", node.ins), ("out", node.outs)):
-            for port, wire in enumerate(wires):
-                graph.add_node(("port", place, side, port), label=(side, port))
-                graph.add_edge(("port", place, side, port), ("box", place))
-                graph.add_edge(("port", place, side, port), ("wire", wire))
-    return graph
+def _same(one: Diagram, other: Diagram, number: dict[int, int]) -> bool:
+    """Whether a numbering of the wires makes the diagrams equal, boxes in any order."""
+    return (
+        all(one.wires[wire] == other.wires[at] for wire, at in number.items())
+        and tuple(number[wire] for wire in one.inputs) == other.inputs
+        and tuple(number[wire] for wire in one.outputs) == other.outputs
+        and Counter(node.renumbered(number) for node in one.nodes)
+        == Counter(other.nodes)
+    )

@@ -170,6 +170,23 @@ def test_rings_that_look_alike_from_every_wire_are_told_apart():
     assert ring(3, 2) == ring(2, 3)
 
 
+def tournament(*steps: int) -> Diagram:
+    """Seven states; a box that conditions joins each to those some steps ahead."""
+    versus = Box("e", S @ S, [], causal=False)
+    nodes = [Node(Box("u", [], S), (), (at,)) for at in range(7)]
+    nodes += [
+        Node(versus, (at, (at + step) % 7), ()) for at in range(7) for step in steps
+    ]
+    return Diagram((S,) * 7, tuple(nodes), (), ())
+
+
+def test_diagrams_that_differ_only_in_which_port_reads_what_are_told_apart():
+    assert hash(tournament(1, 2, 4)) == hash(tournament(1, 2, 3))
+    assert tournament(1, 2, 4) != tournament(1, 2, 3)
+    assert tournament(1, 2, 4) == tournament(2, 4, 1)
+    assert tournament(1, 2, 3) == tournament(2, 4, 6)
+
+
 def test_a_snake_of_cap_and_cup_denotes_the_wire():
     snake = (dc.Id(B) @ Cap(B)) >> (Cup(B) @ dc.Id(B))
     assert snake != dc.Id(B)

@@ -229,9 +229,10 @@ def test_names_beside_wires_overlap_nothing(direction):
     read = dc.Box("h", [short, long], [short])
     diagram = pair >> (dc.Id(long) @ dc.Swap(short, short) @ dc.Id(long))
     diagram = diagram >> (dc.Box("k", [long, short], [long]) @ read)
-    marks = picture(diagram, direction=direction).marks
+    states = dc.Uniform([long, long]) >> dc.Box("m", [long, long], [])
+    marks = picture(diagram @ states, direction=direction).marks
     texts = [mark for mark in marks if isinstance(mark, Text)]
-    assert sum(mark.slanted for mark in texts) == 4
+    assert sum(mark.slanted for mark in texts) == 4 + 2
     for one, two in combinations(map(extent, texts), 2):
         assert apart(one, two)
     for mark in marks:

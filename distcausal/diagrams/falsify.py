@@ -110,6 +110,9 @@ def falsify(
     Independences are tested by the likelihood ratio within strata, degrees of freedom
     added up over strata without empty rows and columns; with weights or clusters, and
     for the other kind, by a Wald test with the covariance of the plug-in estimate.
+    The latter rejects too often where the formula divides by shares of few observations
+    (13 % in place of 5 % with 12 degrees of freedom and 2,000 observations in 81 cells,
+    5 % with 10,000); merging states helps. Where such a share is zero there is no test.
 
     What is covered: of independences, one statement per pair that some set separates,
     so that an edge left out by mistake breaks one, unless the law hides it. They do not

@@ -128,6 +128,7 @@ def prunable(nodes: Sequence[Node], outputs: Sequence[int]) -> set[int]:
     used = Counter(outputs)
     for node in nodes:
         used.update(node.ins)
+    made = producers(nodes)
     waiting = list(range(len(nodes)))
     while waiting:
         place = waiting.pop()
@@ -136,7 +137,7 @@ def prunable(nodes: Sequence[Node], outputs: Sequence[int]) -> set[int]:
             continue
         gone.add(place)
         used.subtract(node.ins)
-        waiting += [at for at, other in enumerate(nodes) if {*other.outs} & {*node.ins}]
+        waiting += [made[wire] for wire in node.ins if wire in made]
     return gone
 
 

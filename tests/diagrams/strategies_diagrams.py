@@ -17,7 +17,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import distcausal as dc
-from distcausal.diagrams.box import Box
+from distcausal.diagrams.box import Box, Node
 from distcausal.diagrams.diagram import Diagram
 
 SPACES = A, B, C = dc.Space("A", (0, 1)), dc.Space("B", (0, 1, 2)), dc.Space("C", (0,))
@@ -87,6 +87,37 @@ def shuffled(draw, diagram: Diagram) -> Diagram:
         tuple(node.renumbered(number) for node in nodes),
         tuple(number[wire] for wire in diagram.inputs),
         tuple(number[wire] for wire in diagram.outputs),
+        diagram.latent,
+    )
+
+
+def with_states(diagram: Diagram) -> Diagram:
+    """The same diagram, every wire with two states."""
+    space = {each.name: dc.Space(each.name, (0, 1)) for each in diagram.wires}
+
+    def lifted(kind):
+        return dc.Ty(tuple(space.get(s.name, dc.Space(s.name, (0, 1))) for s in kind))
+
+    def box(old):
+        data = with_states(old.data) if old.kind == "normalised" else old.data
+        return Box(
+            old.name,
+            lifted(old.dom),
+            lifted(old.cod),
+            old.causal,
+            old.deterministic,
+            old.kind,
+            data,
+        )
+
+    return Diagram(
+        tuple(space[each.name] for each in diagram.wires),
+        tuple(
+            Node(box(node.box), node.ins, node.outs, node.world)
+            for node in diagram.nodes
+        ),
+        diagram.inputs,
+        diagram.outputs,
         diagram.latent,
     )
 

@@ -155,6 +155,10 @@ class Diagram:
         wires, boxes = colours(self)
         return hash((tuple(sorted(wires)), tuple(sorted(boxes))))
 
+    def __getstate__(self) -> dict[str, Any]:
+        # hashes of names differ between processes, so a kept one is not sent along
+        return {name: value for name, value in vars(self).items() if name != "_hash"}
+
     def equal_mod_discard(self, other: object) -> bool:
         """Whether both are equal once boxes that nobody reads are pruned."""
         return self.prune() == as_diagram(other).prune()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -350,3 +352,11 @@ def test_a_box_equals_the_diagram_of_it_alone():
     assert f.diagram == f
     assert f >> dc.Id(T) == f
     assert f.diagram != "f"
+
+
+def test_a_diagram_sent_to_another_process_hashes_anew():
+    diagram = dc.CausalGraph.from_edges("S->T").diagram()
+    hash(diagram)
+    state = diagram.__getstate__()
+    assert set(state) == {"wires", "nodes", "inputs", "outputs", "latent"}
+    assert pickle.loads(pickle.dumps(diagram)) == diagram

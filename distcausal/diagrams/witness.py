@@ -13,7 +13,7 @@ walking along a curve of models with equal data (`witness_search`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 from typing import TYPE_CHECKING
@@ -40,8 +40,8 @@ _IDLE = 0.8
 _LARGE_GAP, _SMALLEST_GAP = 0.01, 1e-3
 # States of unobserved causes, in the order tried.
 _STATES = (2, 3, 4)
-# Largest log-odds where a search starts, a measure of how variables depend: along
-# a long chain little is left of weak dependences, and strong ones leave little room.
+# Largest log-odds where a search starts, a measure of how variables depend on their
+# causes: weak dependences show little, and strong ones leave little room.
 _STRENGTHS = (1.0, 2.0, 3.0)
 
 
@@ -56,7 +56,8 @@ class Witness(Record):
     models
         The two models; every probability in them is positive.
     difference
-        Largest difference between the available distributions of the two.
+        Bound on the difference between any available probability in the two; what is
+        left of rounding.
     answers
         The answer in each, with an axis for every outcome, then every variable set,
         then every condition.
@@ -153,11 +154,19 @@ def _pair(
 ) -> Witness | None:
     """Two models that live on a part of the graph, if one start leads to them."""
     names, causes, family = _family(part, query, states, rng)
-    ends = walk(family, rng.uniform(-strength, strength, family.parameters))
+    ends = walk(family, family.start(strength, rng))
     if ends is None:
         return None
-    models = [_model(graph, names, causes, family, odds) for odds in ends]
-    return _compared(models, query, names)
+    first, second = (_model(graph, names, causes, family, odds) for odds in ends)
+    # products of numbers up to 1 differ at most by the sum of what their factors do
+    kernels = zip(*(family.kernels(odds) for odds in ends), strict=True)
+    difference = sum(float(np.abs(one - other).max()) for one, other in kernels)
+    answers = tuple(
+        model.query(query.outcome, do=query.do, given=query.given)
+        for model in (first, second)
+    )
+    gap = float(np.abs(answers[0].values - answers[1].values).max())
+    return Witness((first, second), difference, (answers[0], answers[1]), gap)
 
 
 def _smallest(graph: CausalGraph, query: Query) -> list[CausalGraph]:
@@ -209,10 +218,23 @@ def _family(
             for name in names
         ),
         tuple(rng.dirichlet(np.full(states, 20.0)) for _ in causes),
-        tuple(dict.fromkeys(places(source) for source in query.sources)),
+        _districts(part, query, places),
         Asked(places(query.outcome), places(query.do), places(query.given)),
     )
     return names, causes, family
+
+
+def _districts(
+    part: CausalGraph, query: Query, places: Callable[[Iterable[str]], tuple[int, ...]]
+) -> tuple[tuple[int, ...], ...]:
+    """Sets whose kernels the available distributions consist of."""
+    masks = part.masks
+    found: dict[tuple[int, ...], None] = {}
+    for source in query.sources:
+        for district in masks.districts(masks.all & ~part.mask(source)):
+            if kept := places(part.names(district)):
+                found[kept] = None
+    return tuple(found)
 
 
 def _model(
@@ -247,24 +269,3 @@ def _model(
         spread = table.reshape([sizes[a] if a in inner else 1 for a in axes])
         tables[name] = np.broadcast_to(spread, [sizes[axis] for axis in axes])
     return CausalModel(graph, tables)
-
-
-def _compared(models: list[CausalModel], query: Query, names: list[str]) -> Witness:
-    """Compare two models on what is available and on the answer.
-
-    Variables outside ``names`` are independent of all else and the same in both, so
-    leaving them out can only make the difference larger.
-    """
-    difference = 0.0
-    for source in query.sources:
-        asked = [name for name in names if name not in source]
-        held = [name for name in names if name in source]
-        if asked:
-            first, second = (model.query(asked, do=held) for model in models)
-            gap = float(np.abs(first.values - second.values).max())
-            difference = max(difference, gap)
-    answers = tuple(
-        model.query(query.outcome, do=query.do, given=query.given) for model in models
-    )
-    gap = float(np.abs(answers[0].values - answers[1].values).max())
-    return Witness((models[0], models[1]), difference, (answers[0], answers[1]), gap)

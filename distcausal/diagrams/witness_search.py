@@ -1,12 +1,13 @@
 """A curve of models along which the data stay as they are and the answer moves.
 
 A question without a formula has models that agree on everything available and disagree
-on the answer. Rather than construct a pair by hand for each kind of graph, walk to one:
-every distribution of a family of tables is linear in each table, so the derivatives of
-what is available and of the answer are sums of products like the distributions
-themselves. Where the derivative of the answer does not lie in the span of those of the
-available distributions, some direction changes the answer alone. Follow it in steps,
-and after each return to the available distributions by Newton's method.
+on the answer. Rather than construct a pair by hand for each kind of graph, walk to one.
+Two models have the same distribution exactly if the kernels of its districts are the
+same, small arrays even where the distribution is large. Kernels and answer are linear
+in each table, so their derivatives are sums of products like themselves. Where the
+derivative of the answer does not lie in the span of those of the kernels, some
+direction changes the answer alone. Follow it in steps, and after each return to the
+kernels by Newton's method.
 
 Observed variables are binary and their tables are free, as log-odds; unobserved causes
 have a fixed law, drawn at random so that nothing holds by coincidence.
@@ -14,10 +15,10 @@ have a fixed law, drawn at random so that nothing holds by coincidence.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -27,6 +28,8 @@ __all__ = ["Asked", "Family", "walk"]
 
 # Log-odds stay within this, so that no probability falls below 1 in 50.
 _REACH = 3.9
+# Log-odds of what is nearly sure.
+_SURE = 3.3
 # Derivatives this much smaller than the largest are zero up to rounding.
 _FLAT = 1e-9
 # Largest difference of available probabilities that counts as none; a few hundred
@@ -44,6 +47,11 @@ class Asked:
     do: tuple[int, ...]
     given: tuple[int, ...]
 
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """All of them, outcomes first."""
+        return (*self.outcome, *self.do, *self.given)
+
 
 @dataclass(frozen=True)
 class Family:
@@ -57,8 +65,8 @@ class Family:
         For each variable, the unobserved causes it has, numbered from zero.
     laws
         Law of every unobserved cause.
-    sources
-        Variables set in each available distribution.
+    districts
+        Variables of every kernel that an available distribution shows.
     asked
         The question.
     """
@@ -66,7 +74,7 @@ class Family:
     parents: tuple[tuple[int, ...], ...]
     causes: tuple[tuple[int, ...], ...]
     laws: tuple[np.ndarray, ...]
-    sources: tuple[tuple[int, ...], ...]
+    districts: tuple[tuple[int, ...], ...]
     asked: Asked
 
     @property
@@ -93,6 +101,22 @@ class Family:
         """Number of log-odds."""
         return self.stretches[-1].stop if self.stretches else 0
 
+    def start(self, strength: float, rng: np.random.Generator) -> np.ndarray:
+        """Log-odds of a model in general position, none beyond ``strength``, or so.
+
+        Variables without unobserved causes nearly are one where all their parents are:
+        their tables are among the kernels and stay as they are, so they should pass on
+        what a parent does, and what parents do together.
+        """
+        found = [np.zeros(0)]
+        for shape, causes in zip(self.shapes, self.causes, strict=True):
+            odds = rng.uniform(-strength, strength, shape)
+            if shape and not causes:
+                signs = 2.0 * np.indices(shape) - 1
+                odds = _SURE * signs.min(axis=0) + 0.1 * odds
+            found.append(odds.ravel())
+        return np.concatenate(found)
+
     def tables(self, odds: np.ndarray) -> list[np.ndarray]:
         """P(variable | parents, causes) of every variable, its own axis last."""
         found = []
@@ -106,85 +130,114 @@ class Family:
         causes = (self.size + cause for cause in self.causes[variable])
         return (*self.parents[variable], *causes, variable)
 
-    def law(self, odds: np.ndarray, do: Sequence[int]) -> np.ndarray:
-        """P(variables | do), an axis for each variable, those set among them."""
-        kept = [place for place in range(self.size) if place not in do]
-        return self._contract(self.tables(odds), kept, ())
-
-    def slopes(self, odds: np.ndarray, do: Sequence[int]) -> np.ndarray:
-        """Derivative of `law`, flattened, by every log-odds."""
+    def kernels(self, odds: np.ndarray) -> list[np.ndarray]:
+        """P(district | do(its parents)) of every district, flattened."""
         tables = self.tables(odds)
-        cells = np.indices((2,) * self.size).reshape(self.size, -1)
-        found = np.zeros((cells.shape[1], self.parameters))
-        rows = np.arange(cells.shape[1])
-        for place in range(self.size):
-            if place in do:
-                continue
-            others = [v for v in range(self.size) if v not in do and v != place]
-            weight = self._contract(tables, others, self.causes[place])
-            ones = tables[place][..., 1]
-            move = (ones * (1 - ones)).reshape(self.shapes[place])
-            inner = tuple(cells[parent] for parent in self.parents[place])
-            sign = 2.0 * cells[place] - 1
-            below = move.reshape((*move.shape[: len(inner)], -1))[inner]
-            entries = weight.reshape(rows.size, -1) * below * sign[:, None]
-            at = np.arange(move.size).reshape((*move.shape[: len(inner)], -1))[inner]
-            found[rows[:, None], self.stretches[place].start + at] = entries
-        return found
+        return [
+            self._product(tables, district, self._axes(district)).ravel()
+            for district in self.districts
+        ]
 
     def available(self, odds: np.ndarray) -> np.ndarray:
-        """Every available distribution, one after the other."""
-        return np.concatenate([self.law(odds, do).ravel() for do in self.sources])
+        """All kernels, one after the other."""
+        return np.concatenate(self.kernels(odds)) if self.districts else np.zeros(0)
 
     def available_slopes(self, odds: np.ndarray) -> np.ndarray:
-        """Derivative of `available`, a row per probability."""
-        return np.concatenate([self.slopes(odds, do) for do in self.sources])
+        """Derivative of `available` by every log-odds, a row per probability."""
+        slopes = [self._slopes(odds, d, self._axes(d)) for d in self.districts]
+        return np.concatenate([np.zeros((0, self.parameters)), *slopes])
 
     def answer(self, odds: np.ndarray) -> np.ndarray:
         """P(outcome | do, given), flattened."""
-        return self._quotient(self.law(odds, self.asked.do))[0].ravel()
+        law = self._product(self.tables(odds), self._random, self.asked.axes)
+        return self._quotient(law)[0].ravel()
 
     def answer_slopes(self, odds: np.ndarray) -> np.ndarray:
-        """Derivative of `answer`, a row per probability."""
-        law = self.law(odds, self.asked.do)
-        slopes = self.slopes(odds, self.asked.do).reshape((*law.shape, -1))
+        """Derivative of `answer` by every log-odds, a row per probability."""
+        axes = self.asked.axes
+        law = self._product(self.tables(odds), self._random, axes)
+        above = self._slopes(odds, self._random, axes).reshape((*law.shape, -1))
         value, below = self._quotient(law)
-        above = slopes.sum(axis=self._rest, keepdims=True)
-        total = above.sum(axis=self.asked.outcome, keepdims=True)
+        total = above.sum(axis=self._outcomes, keepdims=True)
         moved = (above - value[..., None] * total) / below[..., None]
         return moved.reshape(-1, self.parameters)
 
     @property
-    def _rest(self) -> tuple[int, ...]:
-        """Variables that the question does not mention."""
-        mentioned = {*self.asked.outcome, *self.asked.do, *self.asked.given}
-        return tuple(v for v in range(self.size) if v not in mentioned)
+    def _random(self) -> tuple[int, ...]:
+        """Variables that the question does not set."""
+        return tuple(v for v in range(self.size) if v not in self.asked.do)
+
+    @property
+    def _outcomes(self) -> tuple[int, ...]:
+        """Axes of the outcomes in a law over what the question mentions."""
+        return tuple(range(len(self.asked.outcome)))
 
     def _quotient(self, law: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Law of the outcomes given the conditions, and what it was divided by."""
-        above = law.sum(axis=self._rest, keepdims=True)
-        below = above.sum(axis=self.asked.outcome, keepdims=True)
-        return above / below, below
+        below = law.sum(axis=self._outcomes, keepdims=True)
+        return law / below, below
 
-    def _contract(
-        self, tables: list[np.ndarray], kept: list[int], causes: Sequence[int]
+    def _axes(self, district: tuple[int, ...]) -> tuple[int, ...]:
+        """Variables of a district and their parents."""
+        parents = chain.from_iterable(self.parents[place] for place in district)
+        return tuple(dict.fromkeys([*district, *parents]))
+
+    def _slopes(
+        self, odds: np.ndarray, members: tuple[int, ...], axes: tuple[int, ...]
     ) -> np.ndarray:
-        """Multiply tables and laws of causes, and sum over causes not named."""
-        arrays = [tables[place] for place in kept]
-        labels = [self.labels(place) for place in kept]
-        arrays += self.laws
-        labels += [(self.size + cause,) for cause in range(len(self.laws))]
-        # an axis that no table kept depends on is still an axis of the answer
+        """Derivative of a product of tables, summed but for some axes, flattened."""
+        tables = self.tables(odds)
+        found = np.zeros((2 ** len(axes), self.parameters))
+        for place in members:
+            own = self.labels(place)
+            labels = (*axes, *(label for label in own if label not in axes))
+            others = tuple(other for other in members if other != place)
+            weight = self._product(tables, others, labels, beside=place)
+            grid: list[np.ndarray] = list(np.indices(weight.shape))
+            at = dict(zip(labels, grid, strict=True))
+            row = _number([at[label] for label in axes], (2,) * len(axes))
+            column = _number([at[label] for label in own[:-1]], self.shapes[place])
+            ones = tables[place][..., 1].ravel()
+            step = (ones * (1 - ones))[column] * (2.0 * at[place] - 1)
+            entry = row, self.stretches[place].start + column
+            np.add.at(found, entry, weight * step)
+        return found
+
+    def _product(
+        self,
+        tables: list[np.ndarray],
+        members: tuple[int, ...],
+        output: tuple[int, ...],
+        beside: int | None = None,
+    ) -> np.ndarray:
+        """Multiply tables and the laws of their causes; sum what is not in the output.
+
+        The laws of the causes of one more variable, ``beside``, count as well.
+        """
+        arrays = [tables[place] for place in members]
+        labels = [self.labels(place) for place in members]
+        touched = members if beside is None else (*members, beside)
+        for cause in dict.fromkeys(c for place in touched for c in self.causes[place]):
+            arrays.append(self.laws[cause])
+            labels.append((self.size + cause,))
+        # an axis that no table depends on is still an axis of the answer
         present = {label for axes in labels for label in axes}
-        for place in set(range(self.size)) - present:
-            arrays.append(np.ones(2))
-            labels.append((place,))
-        output = (*range(self.size), *(self.size + cause for cause in causes))
+        for place in output:
+            if place not in present:
+                arrays.append(np.ones(2))
+                labels.append((place,))
         return contract(arrays, labels, output)
 
 
+def _number(places: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Places in the flattened array of a shape; zero where it has no axes."""
+    if not shape:
+        return np.zeros((), int)
+    return np.ravel_multi_index(tuple(places), shape)
+
+
 def walk(family: Family, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Ends of a curve of equal available distributions, the answer moving along it.
+    """Ends of a curve of equal kernels, the answer moving along it.
 
     Returns
     -------
@@ -229,7 +282,7 @@ def _return(family: Family, odds: np.ndarray, target: np.ndarray) -> np.ndarray 
         if np.abs(odds).max() > _REACH:
             return None
         missing = target - family.available(odds)
-        if np.abs(missing).max() <= _AGREED:
+        if np.abs(missing).max(initial=0.0) <= _AGREED:
             return odds
         odds = odds + _Span(family.available_slopes(odds)).solve(missing)
     return None

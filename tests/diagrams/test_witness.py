@@ -48,7 +48,8 @@ def check(found: dc.Identification) -> None:
     laws = [available(model, query.sources) for model in witness]
     for one, other in zip(*(law.values() for law in laws), strict=True):
         assert_allclose(one.values, other.values, rtol=0, atol=AGREE)
-        assert np.abs(one.values - other.values).max() <= witness.difference + 1e-15
+        # and the bound holds but for the rounding of the sums asked anew
+        assert np.abs(one.values - other.values).max() <= witness.difference + 1e-14
     answers = [model.query(query.outcome, query.do, query.given) for model in witness]
     gap = np.abs(answers[0].values - answers[1].values).max()
     assert gap == witness.gap >= DIFFER
@@ -109,6 +110,20 @@ def test_a_small_obstruction_in_a_large_graph_is_found():
     assert not found.identified
     assert found.witness.gap > 0.05
     assert found.witness.difference <= AGREE
+    for model in found.witness:
+        assert model.graph == graph
+
+
+def test_a_long_way_from_the_obstruction_to_the_outcome_is_walked():
+    chain = [(f"V{i}", f"V{i + 1}") for i in range(24)]
+    graph = dc.CausalGraph(chain, [("V0", "V1")])
+    found = dc.identify(graph, "V24", do="V0")
+    assert not found.identified
+    assert found.witness.gap > DIFFER
+    assert found.witness.difference <= AGREE
+    for names in (["V0", "V1", "V2"], ["V0", "V12", "V24"]):
+        first, second = (model.query(names).values for model in found.witness)
+        assert_allclose(first, second, rtol=0, atol=AGREE)
 
 
 def test_an_outcome_that_every_experiment_sets_shows_nothing_about_itself():
@@ -146,15 +161,15 @@ def test_a_question_with_a_formula_has_no_witness():
         find_witness(found.observed, found.query, found.answer)
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([(), (0,), (1, 2)]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(), (0,), (1,)]))
 def test_slopes_are_derivatives(seed, do):
     rng = np.random.default_rng(seed)
     family = Family(
         parents=((), (0,), (0, 1)),
         causes=((0,), (1,), (0, 1)),
         laws=(np.array([0.3, 0.7]), np.array([0.2, 0.5, 0.3])),
-        sources=((), do),
-        asked=Asked((2,), do[:1], tuple({1} - {*do})),
+        districts=((0, 2), (1,)),
+        asked=Asked((2,), do, tuple({1} - {*do})),
     )
     odds = rng.normal(size=family.parameters)
     step = 1e-6

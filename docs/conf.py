@@ -5,8 +5,10 @@ other projects need their inventories; DISTCAUSAL_DOCS_LINKS=1 fetches them.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -58,3 +60,15 @@ if os.environ.get("DISTCAUSAL_DOCS_LINKS"):
         "pandas": ("https://pandas.pydata.org/docs/", None),
         "jax": ("https://docs.jax.dev/en/latest/", None),
     }
+
+
+def escape_errors(_app: Any, _what: str, _name: str, _obj: Any, *rest: Any) -> None:
+    """Let errors that end in an underscore be names, which markup takes for links."""
+    lines = rest[-1]
+    lines[:] = [
+        re.sub(r"(?<!`)\b((?:Syntax|Type)Error)_\b", r"\1\\_", x) for x in lines
+    ]
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", escape_errors, priority=900)

@@ -202,7 +202,7 @@ class Channel(Record):
             Probabilities; for every state of ``given`` they sum to 1 over the others.
         given
             Names of the input wires, in order; without any it is a joint law.
-        options
+        **options
             ``atol``, ``renormalise``, ``partial`` and ``support`` of the class.
         """
         rest = [name for name in array.names if name not in given]

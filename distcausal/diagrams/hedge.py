@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from distcausal._base.fit import Record
-from distcausal.diagrams.factor import Blocked, Found, Source, find_kernel
+from distcausal.diagrams.factor import Blocked, Source
 from distcausal.diagrams.masks import union
 
 if TYPE_CHECKING:
@@ -43,9 +43,6 @@ class Hedge(Record):
         Variables set in the distribution concerned; none for the observed one.
     causes
         Pairs in ``outer`` that share an unobserved cause.
-    remedy
-        Variables an experiment on which would determine the response of ``inner``, or
-        none where an experiment on the added variables would not.
 
     Examples
     --------
@@ -61,19 +58,28 @@ class Hedge(Record):
     roots: tuple[str, ...]
     source: Source
     causes: tuple[tuple[str, str], ...]
-    remedy: tuple[str, ...]
 
     @property
     def added(self) -> tuple[str, ...]:
         """Variables of the outer set that are not in the inner one."""
         return tuple(name for name in self.outer if name not in self.inner)
 
+    @property
+    def remedy(self) -> tuple[str, ...]:
+        """Variables an experiment on which shows how the inner set responds.
+
+        Those added, and those set already: without them no larger set is left around
+        the inner one that shares causes with it and leads to it. Nothing where the
+        experiment sets variables of the inner set itself.
+        """
+        return (*self.added, *self.source) if self.outer else ()
+
     def __str__(self) -> str:
         inner = _set(self.inner)
         if not self.outer:
             fixed = [name for name in self.inner if name in self.source]
             return (
-                f"the experiment on {_set(self.source)} sets {_set(fixed)}, so it "
+                f"The experiment on {_set(self.source)} sets {_set(fixed)}, so it "
                 f"does not show how {inner} comes about."
             )
         where = (
@@ -85,15 +91,11 @@ class Hedge(Record):
         verb, leads = ("shares", "leads") if single else ("share", "lead")
         pairs = ", ".join(f"{one} <-> {other}" for one, other in self.causes)
         count = "an unobserved cause" if len(self.causes) == 1 else "unobserved causes"
-        remedy = (
-            f" Data from an experiment on {_set(self.remedy)} would settle it."
-            if self.remedy
-            else ""
-        )
         return (
             f"{_set(self.added)} {verb} {count} with {inner} ({pairs}) and {leads} to "
             f"{'it' if len(self.inner) == 1 else 'them'}; {where}, what is owed to "
-            f"{_set(self.added)} and what to the causes look alike.{remedy}"
+            f"{_set(self.added)} and what to the causes look alike. An experiment on "
+            f"{_set(self.remedy)} would tell them apart."
         )
 
     def __repr__(self) -> str:
@@ -133,17 +135,7 @@ def _hedge(graph: CausalGraph, blocked: Blocked) -> Hedge:
         graph.names(inner & ~leading),
         blocked.source,
         tuple(pairs),
-        _remedy(graph, inner, outer & ~inner),
     )
-
-
-def _remedy(graph: CausalGraph, inner: int, added: int) -> tuple[str, ...]:
-    """The added variables, if an experiment on them determines the inner kernel."""
-    names = graph.names(added)
-    if not names:
-        return ()
-    found = find_kernel(graph, inner, [tuple(sorted(names))])
-    return names if isinstance(found, Found) else ()
 
 
 def _set(names: tuple[str, ...] | list[str]) -> str:

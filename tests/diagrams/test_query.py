@@ -119,3 +119,16 @@ def test_a_variable_that_nothing_leads_from_has_no_effect():
 def test_no_treatment_asks_for_the_marginal():
     assert dc.identify(GRAPH, "Y").estimand.text() == "P(y)"
     assert dc.identify(GRAPH, "Y", [], []).identified
+
+
+@pytest.mark.parametrize("order", [("Z", "X"), ("X", "Z")])
+def test_what_an_experiment_sets_may_be_named_in_any_order(order):
+    graph = dc.CausalGraph.from_edges("X->Y; Z->Y; X<->Y; Z<->Y")
+    model = dc.random_model(graph, seed=2)
+    found = dc.identify(
+        graph, "Y", ["Z", "X"], experiments=[order], observational=False
+    )
+    law = model.query("Y", do=order[::-1])
+    expected = model.query("Y", do=["Z", "X"]).values
+    for key in (order, order[::-1]):
+        assert found.evaluate({key: law}).values == pytest.approx(expected)

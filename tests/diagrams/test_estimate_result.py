@@ -94,6 +94,8 @@ def test_ratios_have_the_errors_of_the_delta_method(scale: str) -> None:
     error = np.sqrt(slope @ FIT.covariance[np.ix_(cells, cells)] @ slope)
     assert contrast.estimate[0] == pytest.approx(value(start))
     assert contrast.std_error[0] == pytest.approx(error, rel=1e-6)
+    distance = np.log(contrast.estimate) * contrast.estimate / contrast.std_error
+    np.testing.assert_allclose(contrast.statistic, distance)
     low, high = contrast.conf_int()
     # on the logarithmic scale the interval is symmetric
     assert low[0] * high[0] == pytest.approx(contrast.estimate[0] ** 2)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import distcausal as dc
+from distcausal.diagrams.fixing import read_roles
 from distcausal.numerics.multilogit import fit_logit, logit_law
 from tests.diagrams.effects import question, simulation
 
@@ -162,10 +163,11 @@ def confounded(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     def flip(chance: np.ndarray) -> np.ndarray:
         return (rng.uniform(size=n) < chance).astype(int)
 
-    x = flip(0.25 + 0.4 * u + 0.15 * c)
-    m = flip(0.2 + 0.5 * x + 0.1 * c)
-    y = flip(0.1 + 0.3 * m + 0.3 * u + 0.2 * c * m)
-    mean = [0.25 + 0.3 * (0.25 + 0.5 * t) + 0.1 * (0.3 + 0.5 * t) for t in (0, 1)]
+    x = flip(0.15 + 0.3 * u + 0.4 * c)
+    m = flip(0.1 + 0.2 * x + 0.1 * c + 0.5 * x * c)
+    # the mediator matters more where the cause that nobody sees is present
+    y = flip(0.1 + 0.2 * m + 0.1 * u + 0.4 * m * u + 0.2 * c * m)
+    mean = [0.21 + 0.18 * t + 0.1 * (0.2 + 0.7 * t) for t in (0, 1)]
     return pd.DataFrame({"C": c, "X": x, "M": m, "Y": y}), np.array(mean)
 
 
@@ -181,7 +183,9 @@ def test_apipw_needs_only_the_district_or_the_rest() -> None:
     right = dict.fromkeys("XMY", "saturated")
     assert worst("apipw", right) < 4
     assert worst("apipw", right | {"M": []}) < 4
+    assert worst("apipw", right | {"M": ["C"]}) < 4
     assert worst("apipw", right | {"Y": [], "X": []}) < 4
+    assert worst("apipw", right | {"Y": ["M"], "X": []}) < 4
     assert worst("apipw", {"M": [], "Y": [], "X": []}) > 8
     assert worst("dual-ipw", {"M": []}) > 8
     assert worst("primal-ipw", {"Y": [], "X": []}) > 8
@@ -245,6 +249,38 @@ def test_clusters_stay_in_one_fold() -> None:
     sizes = pd.DataFrame({"who": who, "fold": fold}).groupby("who")["fold"].nunique()
     assert sizes.max() == 1
     assert len(np.unique(fold)) == 3
+
+
+class Stranger(Shares):
+    """Learner that refuses rows it was fitted on, told apart by a number."""
+
+    def fit(self, columns: np.ndarray, target: np.ndarray) -> Stranger:
+        super().fit(columns[:, 1:], target)
+        self.seen = set(columns[:, 0])
+        return self
+
+    def predict_proba(self, columns: np.ndarray) -> np.ndarray:
+        assert not self.seen & set(columns[:, 0])
+        return super().predict_proba(columns[:, 1:])
+
+
+def test_learners_are_asked_about_rows_they_have_not_seen() -> None:
+    graph = dc.CausalGraph.from_edges("A->X->Y; A->Y; Z->X; Z->Y")
+    rows = simulation("back-door").frame
+    rows = rows.assign(A=np.random.default_rng(0).normal(size=len(rows)))
+    found = dc.identify(graph, "Y", do="X")
+    how = {"X": Stranger(), "Y": "logit"}
+    fit = dc.estimate_effect(rows, found, "aipw", nuisances=how, folds=3)
+    assert np.isfinite(fit.covariance).all()
+
+
+def test_laws_of_later_variables_are_given_all_that_comes_before() -> None:
+    graph = dc.CausalGraph.from_edges("X->M->Y; W->Y; M<->W; X<->Y")
+    roles = read_roles(dc.identify(graph, "Y", do="X"), "apipw")
+    assert roles.later == ("X", "M", "Y")
+    assert set(roles.reads["M"]) == {"W", "X"}
+    assert set(roles.reads["Y"]) == {"W", "X", "M"}
+    assert roles.inside == {"X", "Y"}
 
 
 def test_bootstrap_refits_the_models() -> None:

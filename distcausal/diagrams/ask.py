@@ -78,14 +78,23 @@ def answer(
     _check_seen_laws(model, network, asked, setting, seen)
     _check_event(model, network, asked, setting, seen, lead)
     law = _normalised(model, weight, asked, setting, seen, lead)
+    named = (*asked, *setting.opened, *seen.opened)
     axes: dict[str, tuple[Any, ...]] = {}
     if repeat is not None:
-        law, axes = law[repeat], {"intervention": tuple(range(len(repeat)))}
+        law = law[repeat]
+        axes[_fresh("intervention", named)] = tuple(range(len(repeat)))
     if draws is not None:
-        axes = {"draw": tuple(range(draws))}
-    for name in (*asked, *setting.opened, *seen.opened):
+        axes[_fresh("draw", named)] = tuple(range(draws))
+    for name in named:
         axes[name] = model.states[name]
     return LabelledArray(law, axes)
+
+
+def _fresh(name: str, taken: tuple[str, ...]) -> str:
+    """Name of an axis that no variable of the answer has."""
+    while name in taken:
+        name += "'"
+    return name
 
 
 def cost(
@@ -138,16 +147,12 @@ def read_setting(model: CausalModel, role: str, setting: Any) -> Setting:
     places: dict[str, Any] = {}
     for name, state in setting.items():
         space = model.space(name)
-        if isinstance(state, list | np.ndarray):
-            places[name] = np.array([space.position(_plain(s)) for s in state], int)
+        several = isinstance(state, list) or np.ndim(state) == 1
+        if several and not isinstance(state, tuple):
+            places[name] = np.array([space.position(s) for s in state], int)
         else:
-            places[name] = space.position(_plain(state))
+            places[name] = space.position(state)
     return Setting(places, ())
-
-
-def _plain(state: Any) -> Any:
-    """State as Python has it, where it is a number of NumPy's."""
-    return state.item() if isinstance(state, np.generic) else state
 
 
 def _distinct(
@@ -201,12 +206,26 @@ def _network(
                 f"{', '.join(map(str, arrays[place].shape))}), but have shape "
                 f"{array.shape}."
             )
+        _check_draws(name, array, model.atol)
         arrays[place] = array
         lengths.add(len(array))
     if len(lengths) > 1:
         raise DataError(f"tables should have one number of draws, not {lengths}.")
     drawn = frozenset(model.full.place[name] for name in tables)
     return replace(network, tables=tuple(arrays), drawn=drawn), lengths.pop()
+
+
+def _check_draws(name: str, array: np.ndarray, atol: float) -> None:
+    """Raise `DataError` unless every draw of a table holds laws."""
+    if not len(array):
+        raise DataError(f"tables of {name!r} hold no draw; give at least one.")
+    wrong = ~(np.abs(array.sum(axis=-1) - 1) <= atol) | (array < 0).any(axis=-1)
+    if wrong.any():
+        draw = int(np.argwhere(wrong)[0][0])
+        raise DataError(
+            f"tables of {name!r} should hold laws, but {int(wrong.sum())} rows are "
+            f"negative, NaN or do not sum to 1, the first in draw {draw}."
+        )
 
 
 def _operands(

@@ -78,6 +78,11 @@ class Stage:
     given: tuple[str, ...] = ()
 
     @property
+    def law_of(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """What tells the law of a stage from another, however it is drawn."""
+        return self.boxes, self.outputs, self.given
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """Variables outside the set that its boxes read."""
         masks = self.graph.masks
@@ -151,14 +156,36 @@ class Step:
         """Side condition or meaning of the rewrite."""
         return _REASONS[self.name]
 
+    def follows(self) -> bool:
+        """Whether the rewrite named makes the one stage of the other.
+
+        Boxes only ever go, but when a stage is read off or composed; what is opened
+        becomes an input, and what is pruned led to no output.
+        """
+        before, after = self.before, self.after
+        masks, mask = after.graph.masks, after.graph.mask
+        kept, held = mask(after.boxes), mask(before.boxes)
+        if self.name == "open":
+            return kept & held == kept and before.outputs == after.outputs
+        if self.name in ("prune", "observe", "discard"):
+            led = masks.ancestors(mask(after.outputs), held)
+            return led == kept & led and kept & held == kept
+        if self.name in ("split", "stuck"):
+            wanted = masks.district(kept & -kept, held)
+            return kept == wanted if self.name == "split" else kept & held == kept
+        if self.name == "exchange":
+            return set(after.given) < set(before.given)
+        return kept == held
+
     def check(self, model: CausalModel) -> float:
         """Largest difference in a model between what the step claims and what is.
 
-        Claims: the stages agree on the outputs they share, where the step keeps the
-        law; the diagram denotes the stage; the formula has its value.
+        Claims: the rewrite leads from the one stage to the other; they agree on the
+        outputs they share, where the step keeps the law; the diagram denotes the stage;
+        the formula has its value. Infinite where the first claim is false.
         """
         after = self.after.law(model)
-        gaps = [0.0]
+        gaps = [0.0 if self.follows() else np.inf]
         if self.name in ("prune", "comb split", "exchange"):
             gaps.append(_gap(self.before.law(model), after))
         if self.name in ("observe", "discard"):
@@ -255,10 +282,37 @@ class Derivation:
         model = random_model(
             self.graph, states=states, latent_states=latent_states, seed=seed
         )
+        gaps = [step.check(model) for step in self.steps]
         return DerivationCheck(
-            tuple(step.name for step in self.steps),
-            np.array([step.check(model) for step in self.steps]),
+            (*(step.name for step in self.steps), "the whole"),
+            np.array([*gaps, self._whole(model)]),
         )
+
+    def _whole(self, model: CausalModel) -> float:
+        """Difference between where the steps lead and the question; infinite if broken.
+
+        Every step starts where an earlier one ended, or at the law of all variables
+        under some available intervention.
+        """
+        reached = set()
+        for step in self.steps:
+            start = step.before.law_of
+            if not (_is_start(step.before, self.query) or start in reached):
+                return np.inf
+            reached.add(step.after.law_of)
+        if not self.steps:
+            return np.inf
+        last = self.steps[-1]
+        if last.name == "stuck":
+            return 0.0
+        if last.formula is None:
+            return np.inf
+        asked = model.query(
+            self.query.outcome,
+            do=self.query.do or None,
+            given=self.query.given or None,
+        )
+        return _gap(asked, last.after.law(model))
 
     def draw(self) -> Figure:
         """Draw the diagram after every step, with the name of the step above it."""
@@ -282,6 +336,13 @@ class Derivation:
 
     def __repr__(self) -> str:
         return self.to_text()
+
+
+def _is_start(stage: Stage, query: Query) -> bool:
+    """Whether a stage is given: all variables, but those set in what is available."""
+    everything = set(stage.graph.nodes)
+    sources = [everything - set(source) for source in query.sources]
+    return set(stage.boxes) in [everything, *sources] or bool(stage.given)
 
 
 def derive(graph: CausalGraph, query: Query, answer: Answer) -> Derivation:

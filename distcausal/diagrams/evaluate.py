@@ -27,6 +27,7 @@ from distcausal.diagrams.estimand import (
     Ratio,
     Sum,
 )
+from distcausal.diagrams.space import Space
 from distcausal.numerics.tensor import contract
 
 __all__ = ["Part", "Tables", "evaluate", "evaluate_parts", "table_key"]
@@ -135,9 +136,9 @@ class _Evaluation:
         return Part(np.full(shape, 1.0 / np.prod(shape)), None, names)
 
     def _held(self, leaf: Held) -> Part:
-        states = self.tables.states[leaf.name]
-        weight = np.zeros(len(states))
-        weight[states.index(leaf.state)] = 1.0
+        space = Space(leaf.name, self.tables.states[leaf.name])
+        weight = np.zeros(space.size)
+        weight[space.position(leaf.state)] = 1.0
         return Part(weight, None, (leaf.name,))
 
     def _sum(self, formula: Sum) -> Part:

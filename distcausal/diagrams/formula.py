@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from distcausal.diagrams.available import read_available, tables_for
 from distcausal.diagrams.estimand import (
+    Even,
     Expression,
+    Held,
     Prob,
+    Product,
     Ratio,
+    Sum,
     leaves,
     parts,
 )
@@ -21,7 +25,14 @@ from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.query import Query
 from distcausal.diagrams.render import to_latex, to_text
-from distcausal.errors import PositivityError, QueryError, check_choice, listing
+from distcausal.diagrams.solve import solve
+from distcausal.errors import (
+    ConditioningError,
+    PositivityError,
+    QueryError,
+    check_choice,
+    listing,
+)
 
 __all__ = ["Estimand", "along"]
 
@@ -99,10 +110,34 @@ class Estimand:
         found = LabelledArray(
             np.where(off, np.nan, values) if off is not None else values, states
         )
-        found = found.sel(_chosen(found, at, self.query))
+        chosen = _chosen(found, at, self.query)
+        never = self._never(available, found)
+        if never is not None:
+            found = LabelledArray(np.where(never.values, np.nan, found.values), states)
+            if support == "raise" and never.sel(chosen).values.any():
+                raise ConditioningError(_impossible(self.query, never, chosen))
+        found = found.sel(chosen)
         if support == "raise" and np.isnan(found.values).any():
             raise PositivityError(self.explain_gap(tables))
         return found
+
+    def _never(self, available: Any, found: LabelledArray) -> LabelledArray | None:
+        """Where what is given never occurs, as far as that is known; None if nowhere.
+
+        A condition may have become an intervention on the way to the formula, which
+        then has a value even where nobody meets the condition.
+        """
+        if not self.query.given:
+            return None
+        asked = replace(self.query, outcome=self.query.given, given=())
+        formula = solve(self.graph, asked, "average").formula
+        if formula is None:
+            return None
+        part = evaluate(formula, tables_for(formula, available))
+        if part.undefined is not None or (part.values > 0).all():
+            return None
+        zero = along(part.values <= 0, part.names, found.names, found.axes)
+        return LabelledArray(zero, found.axes)
 
     def _states(
         self, axes: tuple[str, ...], tables: Tables, available: Any
@@ -122,20 +157,75 @@ class Estimand:
         for part in _walk(self.expression):
             if isinstance(part, Prob) and part.given:
                 events += _zero_events(self.expression, part, tables)
+        events = events or self._zero_ratios(tables)
         text = listing(events, 3) if events else listing(self.positivity, 3)
         rule = "never occur" if events else "should hold, and some do not"
+        spare = [name for part in _walk(self.expression) for name in _spare(part)]
+        hold = (
+            f", hold {listing(dict.fromkeys(spare))} at a state where it is defined "
+            "(free=)"
+            if spare
+            else ""
+        )
         return (
             f"{self.query} cannot be computed: it divides by the probability of events "
-            f"that {rule}: {text}. Merge states, leave out the states of "
+            f"that {rule}: {text}. Merge states{hold}, leave out the states of "
             f"{listing(self.query.do) or 'the condition'} concerned (at=), or ask for "
             "NaN there (support='nan')."
         )
+
+    def _zero_ratios(self, tables: Tables) -> list[str]:
+        """Sums that the formula divides by, where they are zero."""
+        events = []
+        for part in _walk(self.expression):
+            if not isinstance(part, Ratio):
+                continue
+            below = evaluate(part.bottom, tables)
+            written = to_text(part.bottom, self.graph.nodes, self.query.axes)
+            for place in np.argwhere(below.values == 0)[:3]:
+                at = zip(below.names, place, strict=True)
+                where = ", ".join(f"{n}={tables.states[n][i]!r}" for n, i in at)
+                events.append(f"{written} = 0 at {where}")
+        return events
 
     def __repr__(self) -> str:
         return self.text()
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+def _spare(part: Expression) -> frozenset[str]:
+    """Variables that a formula averages or holds though it does not depend on them."""
+    if not (isinstance(part, Sum) and isinstance(part.term, Product)):
+        return frozenset()
+    weights = [
+        term.of if isinstance(term, Prob | Even) else frozenset((term.name,))
+        for term in part.term.terms
+        if isinstance(term, Held | Even) or (isinstance(term, Prob) and not term.given)
+    ]
+    ratio = any(isinstance(term, Ratio) for term in part.term.terms)
+    return part.over & frozenset().union(*weights) if ratio else frozenset()
+
+
+def _impossible(
+    query: Query, everywhere: LabelledArray, chosen: Mapping[str, Hashable]
+) -> str:
+    """Say which condition never occurs."""
+    never = everywhere.sel(chosen)
+    at = np.unravel_index(int(np.argmax(never.values > 0)), never.shape)
+    states = dict(chosen)
+    states |= {n: s[i] for (n, s), i in zip(never.axes.items(), at, strict=True)}
+
+    def event(names: tuple[str, ...]) -> str:
+        return ", ".join(f"{n}={states[n]!r}" for n in names if n in states)
+
+    given = event(query.given) or listing(query.given)
+    under = f" after do({event(query.do)})" if event(query.do) else ""
+    return (
+        f"the event {given} has probability zero{under}, so nothing can be said given "
+        "it. Leave its state out (at=), or ask for NaN there (support='nan')."
+    )
 
 
 def _walk(formula: Expression) -> Iterator[Expression]:

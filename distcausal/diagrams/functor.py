@@ -8,6 +8,7 @@ two tables, and a wire never read is summed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +19,15 @@ from distcausal.diagrams.contraction import LARGEST
 from distcausal.diagrams.diagram import Diagram, as_diagram
 from distcausal.diagrams.masks import bits
 from distcausal.diagrams.space import Space, Ty
-from distcausal.errors import ComplexityError, ModelError
+from distcausal.errors import ComplexityError, ModelError, PositivityError, listing
 from distcausal.numerics.tensor import contract, plan
 
 if TYPE_CHECKING:
     from distcausal.diagrams.model import CausalModel
 
 __all__ = ["interpret"]
+
+Tables = Mapping[str, np.ndarray]
 
 
 def interpret(diagram: object, model: CausalModel) -> Channel:
@@ -33,11 +36,26 @@ def interpret(diagram: object, model: CausalModel) -> Channel:
     spaces = [_space(wire, model) for wire in whole.wires]
     dom = Ty(tuple(spaces[wire] for wire in whole.inputs))
     cod = Ty(tuple(spaces[wire] for wire in whole.outputs))
+    values = _contracted(whole, spaces, model, model.tables)
+    partial = not all(box.causal for box in whole.boxes)
+    known = _known_rows(whole, model)
+    if known is not None and not dom and not known:
+        raise PositivityError(
+            f"the diagram {whole!r} rests on laws of {listing(model.unseen)} that "
+            "occur in no row of the data. Merge states, or fit with smoothing."
+        )
+    return Channel(values, dom, cod, partial=partial, atol=model.atol, support=known)
+
+
+def _contracted(
+    whole: Diagram, spaces: list[Space], model: CausalModel, tables: Tables
+) -> np.ndarray:
+    """Array of a diagram, inputs first, for some tables of its boxes."""
     arrays: list[np.ndarray] = []
     labels: list[tuple[int, ...]] = []
     for node in whole.nodes:
-        array = _values(node.box, [spaces[wire] for wire in node.outs], model)
-        arrays.append(array)
+        made = [spaces[wire] for wire in node.outs]
+        arrays.append(_values(node.box, made, model, tables))
         labels.append((*node.ins, *node.outs))
     output = []
     fresh = len(spaces)
@@ -56,9 +74,34 @@ def interpret(diagram: object, model: CausalModel) -> Channel:
             arrays.append(np.ones(spaces[wire].size))
             labels.append((wire,))
     _check_size(arrays, labels, tuple(output), whole)
-    values = contract(arrays, labels, tuple(output))
-    partial = not all(box.causal for box in whole.boxes)
-    return Channel(values, dom, cod, partial=partial, atol=model.atol)
+    return contract(arrays, labels, tuple(output))
+
+
+def _known_rows(diagram: Diagram, model: CausalModel) -> np.ndarray | None:
+    """Input states whose rows rest on laws that a fit has seen; None for all of them.
+
+    The weight of what was never seen comes from the same contraction, with a table that
+    is one there and zero elsewhere.
+    """
+    if not model.unseen:
+        return None
+    needed = diagram.prune()
+    spaces = [_space(wire, model) for wire in needed.wires]
+    shape = tuple(spaces[wire].size for wire in needed.inputs)
+    known = np.ones(shape, bool)
+    for name, rows in model.unseen.items():
+        if not any(_runs(box, name) for box in needed.boxes):
+            continue
+        size = model.tables[name].shape[-1]
+        marked = np.repeat(rows[..., None], size, axis=-1)
+        weight = _contracted(needed, spaces, model, {**model.tables, name: marked})
+        known &= weight.sum(axis=tuple(range(len(shape), weight.ndim))) == 0
+    return None if known.all() else known
+
+
+def _runs(box: Box, name: str) -> bool:
+    """Whether a box draws a variable by its law."""
+    return box.name == name or name in [made for _, made in box.teeth]
 
 
 def _check_size(
@@ -95,7 +138,9 @@ def _space(wire: Space, model: CausalModel) -> Space:
     return known
 
 
-def _values(box: Box, made: list[Space], model: CausalModel) -> np.ndarray:
+def _values(
+    box: Box, made: list[Space], model: CausalModel, tables: Tables
+) -> np.ndarray:
     """Array of a box: input axes, then output axes."""
     if box.kind == "uniform":
         return np.full(made[0].size, 1.0 / made[0].size)
@@ -109,11 +154,11 @@ def _values(box: Box, made: list[Space], model: CausalModel) -> np.ndarray:
     if box.kind == "normalised":
         return _normalised(box, model)
     if box.kind == "comb":
-        return _comb(box, model)
-    return _table(box, model)
+        return _comb(box, model, tables)
+    return _table(box, model, tables)
 
 
-def _table(box: Box, model: CausalModel) -> np.ndarray:
+def _table(box: Box, model: CausalModel, tables: Tables) -> np.ndarray:
     """Table of the variable a box is named after, axes as the box has its wires."""
     if box.name not in model.full.place:
         raise ModelError(
@@ -127,7 +172,7 @@ def _table(box: Box, model: CausalModel) -> np.ndarray:
             f"{Ty(tuple(map(Space, parents)))} -> {box.name} in the model."
         )
     order = [parents.index(name) for name in box.dom.names]
-    return model.tables[box.name].transpose([*order, len(parents)])
+    return tables[box.name].transpose([*order, len(parents)])
 
 
 def _normalised(box: Box, model: CausalModel) -> np.ndarray:
@@ -145,7 +190,7 @@ def _normalised(box: Box, model: CausalModel) -> np.ndarray:
     return inside.values / total
 
 
-def _comb(box: Box, model: CausalModel) -> np.ndarray:
+def _comb(box: Box, model: CausalModel, tables: Tables) -> np.ndarray:
     """Kernel of the variables a comb makes, its latent causes summed."""
     full = model.full
     made = [output for _, output in box.teeth]
@@ -157,7 +202,7 @@ def _comb(box: Box, model: CausalModel) -> np.ndarray:
         tuple(full.place[n] for n in (*full.parents(name), name)) for name in names
     ]
     output = tuple(full.place[name] for name in (*box.dom.names, *box.cod.names))
-    arrays = [model.tables[name] for name in names]
+    arrays = [tables[name] for name in names]
     present = {label for axes in labels for label in axes}
     for name in box.dom.names:
         if full.place[name] not in present:

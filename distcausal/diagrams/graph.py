@@ -37,8 +37,8 @@ class CausalGraph(Record):
     directed
         Pairs ``(cause, effect)``.
     bidirected
-        Pairs of variables that share an unobserved cause. Two pairs with a common end
-        mean two independent causes.
+        Pairs of variables that share an unobserved cause, in any order. Two pairs with
+        a common end mean two independent causes.
     nodes
         Variables in the order wanted, among them those without edges; variables found
         only in edges follow in order of mention. The order decides the order of parents
@@ -84,9 +84,13 @@ class CausalGraph(Record):
                 f"latent names {listing(strangers)}, which is not a variable of the "
                 f"graph; the variables are {listing(nodes, 12)}."
             )
-        directed = _distinct(directed, directed, "->")
-        unordered = [tuple(sorted(pair)) for pair in bidirected]
-        bidirected = _distinct(bidirected, unordered, "<->")
+        directed = _distinct(directed, "->")
+        place = {name: at for at, name in enumerate(nodes)}
+        bidirected = tuple(
+            (one, other) if place[one] < place[other] else (other, one)
+            for one, other in bidirected
+        )
+        bidirected = _distinct(bidirected, "<->")
         for name, value in (
             ("directed", directed),
             ("bidirected", bidirected),
@@ -384,20 +388,21 @@ def _pairs(argument: str, pairs: Iterable[Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _distinct(
-    pairs: tuple[tuple[str, str], ...], keys: Sequence[Any], arrow: str
+    pairs: tuple[tuple[str, str], ...], arrow: str
 ) -> tuple[tuple[str, str], ...]:
     """Edges without repetition; warns about those listed twice."""
-    kept = dict(zip(reversed(keys), reversed(pairs), strict=True))
+    kept = tuple(dict.fromkeys(pairs))
     if len(kept) == len(pairs):
         return pairs
-    first = tuple(kept[key] for key in dict.fromkeys(keys))
-    twice = [f"{a} {arrow} {b}" for key, (a, b) in kept.items() if keys.count(key) > 1]
+    twice = [
+        f"{one} {arrow} {other}" for one, other in kept if pairs.count((one, other)) > 1
+    ]
     warnings.warn(
         f"edges listed more than once count once: {listing(twice)}.",
         DataWarning,
         stacklevel=4,
     )
-    return first
+    return kept
 
 
 def _topological(

@@ -111,6 +111,11 @@ class Identification(Result):
     def witness(self) -> Witness | None:
         """Two models of the graph that agree on what is available, not on the answer.
 
+        Latent variables of the graph are left out first (`latent_projection`); the
+        models are of what is then the graph, with a latent cause per two-headed arrow.
+        Each stands for models of the graph as given, whose latent variables carry
+        those causes.
+
         None where there is a formula. Found by a numerical search the first time.
         """
         if self.identified:
@@ -282,11 +287,7 @@ def identify(
     """
     check_graph(graph)
     query = read_query(graph, outcome, do, given, experiments, observational)
-    if isinstance(free, str) and free not in ("average", "expose"):
-        raise DesignError(
-            f"free {free!r} should be 'average', 'expose' or a mapping from variables "
-            "to states."
-        )
+    _check_free(graph, free)
     found = Identification(graph=graph, query=query, free=free)
     if not isinstance(free, str):
         lacking = [
@@ -298,6 +299,18 @@ def identify(
             raise QueryError(f"free gives no state for {listing(lacking)}.")
     _ = found.answer
     return found
+
+
+def _check_free(graph: CausalGraph, free: object) -> None:
+    """Raise unless ``free`` is one of its words or maps variables to states."""
+    if isinstance(free, Mapping):
+        graph.mask(free)
+        return
+    if free not in ("average", "expose"):
+        raise DesignError(
+            f"free {free!r} should be 'average', 'expose' or a mapping from variables "
+            "to states."
+        )
 
 
 def _notes(found: Identification) -> list[str]:

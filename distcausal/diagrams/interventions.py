@@ -8,6 +8,7 @@ model again, so interventions compose, and every question can be asked of the re
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +75,11 @@ def shifted(model: CausalModel, name: str, kernel: Channel) -> CausalModel:
             f"a shift of {name!r} should be a channel from {space} to itself, not "
             f"{kernel.dom} -> {kernel.cod}."
         )
-    return _rebuilt(model, {name: model.channel(name) >> kernel})
+    parents = as_type([model.space(parent) for parent in model.full.parents(name)])
+    moved = Channel(model.tables[name], parents, as_type(space), atol=model.atol)
+    changed = _rebuilt(model, {name: moved >> kernel})
+    # the new law rests on the old one, so what was never seen of that still is not
+    return replace(changed, unseen=model.unseen)
 
 
 def _rebuilt(model: CausalModel, channels: Mapping[str, Channel]) -> CausalModel:

@@ -178,13 +178,17 @@ class CausalModel(Record):
         return Network(full.masks, axes, arrays, sizes)
 
     def channel(self, name: str) -> Channel:
-        """Law of a variable given its parents, as a channel."""
+        """Law of a variable given its parents, as a channel.
+
+        Its ``support`` tells which rows a fit has seen; the others are even.
+        """
         from distcausal.diagrams.channel import Channel
 
         parents = [self.space(parent) for parent in self.full.parents(name)]
         table = self.tables[name]
         made = as_type(self.space(name))
-        return Channel(table, as_type(parents), made, atol=self.atol)
+        known = None if name not in self.unseen else self.unseen[name] == 0
+        return Channel(table, as_type(parents), made, atol=self.atol, support=known)
 
     @property
     def functional(self) -> bool:
@@ -220,8 +224,9 @@ class CausalModel(Record):
             Variables asked about, in the order of the answer's axes.
         do
             State that each variable is set to. Lists of one length are that many
-            interventions and give a leading axis ``"intervention"``. A list of names,
-            without states, sets each variable to every state: axes after the outcome.
+            interventions and give a leading axis ``"intervention"`` (with a prime where
+            a variable asked about is called so). A list of names, without states, sets
+            each variable to every state: axes after the outcome.
         given
             States seen, in the same three ways; conditioning follows the intervention.
         tables

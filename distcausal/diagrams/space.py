@@ -14,7 +14,7 @@ from typing import Any
 
 from distcausal.errors import QueryError, SyntaxError_, TypeError_, listing
 
-__all__ = ["Space", "Ty", "as_type", "check_states"]
+__all__ = ["Space", "Ty", "as_type", "check_states", "plain_state"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Space:
             If the space has no such state; the message lists those it has.
         """
         try:
-            return self._positions[state]
+            return self._positions[plain_state(state)]
         except (KeyError, TypeError):
             raise QueryError(
                 f"{self.name!r} has no state {state!r}; its states are "
@@ -101,6 +101,11 @@ class Space:
         return f"Space({self.name!r}{states})"
 
 
+def plain_state(state: Any) -> Any:
+    """State as Python has it, where it is a number or text of NumPy's."""
+    return state.item() if hasattr(state, "item") and hasattr(state, "dtype") else state
+
+
 def check_states(name: str, states: Iterable[Hashable]) -> tuple[Hashable, ...]:
     """Give states as a tuple, once they are known to be a space.
 
@@ -109,7 +114,12 @@ def check_states(name: str, states: Iterable[Hashable]) -> tuple[Hashable, ...]:
     SyntaxError_
         If there is no state, one occurs twice, or one is not hashable.
     """
-    known = tuple(states)
+    if isinstance(states, str | bytes) or not isinstance(states, Iterable):
+        raise SyntaxError_(
+            f"the states of {name!r} are {states!r}; give a list of them, such as "
+            f"[{states!r}]."
+        )
+    known = tuple(map(plain_state, states))
     if not known:
         raise SyntaxError_(
             f"the space {name!r} has no states; a variable needs at least one."
@@ -120,6 +130,11 @@ def check_states(name: str, states: Iterable[Hashable]) -> tuple[Hashable, ...]:
         raise SyntaxError_(
             f"the states of {name!r} should be hashable, such as strings or numbers."
         ) from None
+    if any(state != state for state in known):
+        raise SyntaxError_(
+            f"a state of {name!r} is not a number (NaN), which equals nothing, not "
+            "even itself. Name what is missing, or leave it out."
+        )
     if distinct < len(known):
         twice = {state for state in known if known.count(state) > 1}
         raise SyntaxError_(

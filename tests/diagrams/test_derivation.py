@@ -110,3 +110,21 @@ def test_order_of_nodes_does_not_matter_to_the_check() -> None:
     np.testing.assert_allclose(
         found.evaluate(model).values, model.query("C", do=["S"]).values, atol=1e-12
     )
+
+
+def test_steps_that_do_not_lead_to_the_question_fail_the_check() -> None:
+    found = identified("front door")
+    derivation, other = found.derivation, dc.identify(found.graph, "T", do="S")
+    assert not replace(derivation, steps=()).check()
+    assert not replace(derivation, steps=derivation.steps[:1]).check()
+    assert not replace(derivation, query=other.query).check()
+    assert not replace(derivation, steps=derivation.steps[-1:]).check()
+
+
+def test_a_stage_that_the_rewrite_does_not_lead_to_fails_the_check() -> None:
+    found = identified("front door")
+    first = found.derivation[0]
+    model = dc.random_model(found.observed, seed=1)
+    assert first.check(model) < 1e-12
+    elsewhere = Stage(found.observed, ("T",), ("T",))
+    assert not np.isfinite(replace(first, after=elsewhere).check(model))

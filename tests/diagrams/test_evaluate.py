@@ -182,3 +182,46 @@ def test_summary_shows_verdict_formula_and_moves() -> None:
     assert "comb split" in text
     refused = str(dc.identify(dc.CausalGraph.from_edges("X->Y; X<->Y"), "Y", do="X"))
     assert "not identified" in refused
+
+
+def test_a_condition_that_never_occurs_is_named_even_if_no_division_shows_it() -> None:
+    graph = dc.CausalGraph.from_edges("X->Y; Z")
+    tables = {"X": [0.5, 0.5], "Y": [[0.5, 0.5], [0.2, 0.8]], "Z": [1.0, 0.0]}
+    model = dc.CausalModel(graph, tables)
+    effect = dc.identify(graph, "Y", do="X", given="Z")
+    with pytest.raises(dc.ConditioningError, match=r"Z=1 has probability zero after"):
+        effect.evaluate(model)
+    with pytest.raises(dc.ConditioningError, match="Z=1"):
+        effect.evaluate(model.joint(), at={"Z": 1, "X": 1})
+    np.testing.assert_allclose(effect.evaluate(model, at={"Z": 0, "X": 1}), [0.2, 0.8])
+    shown = effect.evaluate(model, support="nan").values
+    assert np.isnan(shown[..., 1]).all()
+    assert np.isfinite(shown[..., 0]).all()
+
+
+def test_an_impossible_condition_is_a_conditioning_error() -> None:
+    joint = labelled(np.array([[0.5, 0.5], [0.0, 0.0]]), "X Y")
+    graph = dc.CausalGraph.from_edges("X->Y")
+    with pytest.raises(dc.ConditioningError, match="X=1"):
+        dc.identify(graph, "Y", given="X").evaluate(joint)
+
+
+def test_a_spare_variable_without_support_is_named_with_the_remedy() -> None:
+    model = dc.random_model(NAPKIN, seed=3)
+    never = np.array(model.tables["X"])
+    never[0] = [1.0, 0.0]  # W2 = 0 forces X = 0
+    forced = dc.CausalModel(NAPKIN, {**model.tables, "X": never})
+    with pytest.raises(dc.PositivityError, match=r"W2=0, X=1.*free="):
+        dc.identify(NAPKIN, "Y", do="X").evaluate(forced.joint())
+    held = dc.identify(NAPKIN, "Y", do="X", free={"W2": 1}).evaluate(forced.joint())
+    np.testing.assert_allclose(held, forced.query("Y", do=["X"]), atol=1e-12)
+
+
+def test_spare_variables_are_held_at_states_that_exist() -> None:
+    joint = dc.random_model(NAPKIN, seed=3).joint()
+    with pytest.raises(dc.QueryError, match="no state 'zzz'"):
+        dc.identify(NAPKIN, "Y", do="X", free={"W2": "zzz"}).evaluate(joint)
+    with pytest.raises(dc.QueryError, match="QQ"):
+        dc.identify(NAPKIN, "Y", do="X", free={"W2": 1, "QQ": 2})
+    with pytest.raises(dc.DesignError, match="should be 'average'"):
+        dc.identify(NAPKIN, "Y", do="X", free=["W2"])

@@ -231,6 +231,16 @@ def test_the_experiment_that_a_hedge_proposes_removes_it(case, data):
             assert all(other.inner != hedge.inner for other in further.hedges)
 
 
+def test_what_was_set_must_be_set_again_to_remove_a_hedge():
+    graph = dc.CausalGraph.from_edges("X->Y; X<->Y; Z->Y; Z<->Y")
+    asked = (graph, "Y", ["X", "Z"])
+    hedge = dc.identify(*asked, experiments=[["Z"]], observational=False).hedge
+    assert (hedge.added, hedge.source, hedge.remedy) == (("X",), ("Z",), ("X", "Z"))
+    for experiment, enough in (["X"], False), (hedge.remedy, True):
+        found = dc.identify(*asked, experiments=[experiment], observational=False)
+        assert found.identified is enough
+
+
 def test_the_hedge_of_the_bow_is_told_in_a_sentence():
     graph = dc.CausalGraph.from_edges("X->Y; X<->Y")
     hedge = dc.identify(graph, "Y", do="X").hedge

@@ -311,6 +311,14 @@ class Diagram:
                 f"the diagram has no box or wire {listing(map(repr, strange))}; it has "
                 f"{listing(known, 12)}."
             )
+        for node in self.nodes:
+            made = {self.wires[wire].name for wire in node.outs}
+            plain = node.box.kind == "box" and node.box.name not in names
+            if plain and (caught := [n for n in names if n in made and n not in boxes]):
+                raise QueryError(
+                    f"the wire {caught[0]!r} is made by the box {node.box.name!r}; name "
+                    "the box."
+                )
 
 
 def as_diagram(value: object) -> Diagram:

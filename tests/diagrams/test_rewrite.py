@@ -168,6 +168,14 @@ def test_opened_wires_become_inputs_in_the_order_of_the_names():
     assert names_in(diagram.prune()) == ["T"]
 
 
+def test_a_wire_made_by_a_box_of_another_name_is_not_cut_in_silence():
+    s, t = dc.Space("S"), dc.Space("T")
+    lungs = dc.Box("tar", s, t).diagram
+    with pytest.raises(dc.QueryError, match="'S' is made by the box 'smoke'"):
+        (dc.Box("smoke", [], s) >> lungs).cut("S")
+    assert lungs.cut("S") == lungs  # an input comes from no box
+
+
 def test_a_cut_box_remembers_what_it_read_for_the_picture_only():
     cut = FRONT_DOOR.diagram().cut("C")
     (node,) = (node for node in cut.nodes if node.box.kind == "uniform")

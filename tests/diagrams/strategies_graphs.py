@@ -39,10 +39,8 @@ def admgs(draw, least: int = 1, most: int = 7, shared: int = 6):
 def dags_with_latents(draw, most: int = 6):
     """An acyclic graph of arrows with some variables that are not observed."""
     graph = draw(admgs(least=2, most=most, shared=0))
-    latent = draw(
-        st.lists(st.sampled_from(graph.nodes), unique=True, max_size=most // 2)
-    )
-    latent = latent[: len(graph.nodes) - 1]
+    some = st.lists(st.sampled_from(graph.nodes), unique=True, min_size=1)
+    latent = draw(some)[: max(1, len(graph.nodes) // 2)]
     return dc.CausalGraph(graph.directed, (), graph.nodes, latent)
 
 

@@ -314,10 +314,11 @@ class Diagram:
         for node in self.nodes:
             made = {self.wires[wire].name for wire in node.outs}
             plain = node.box.kind == "box" and node.box.name not in names
-            if plain and (caught := [n for n in names if n in made and n not in boxes]):
+            caught = [n for n in names if n in made and n not in boxes]
+            if plain and caught:
                 raise QueryError(
-                    f"the wire {caught[0]!r} is made by the box {node.box.name!r}; name "
-                    "the box."
+                    f"the wire {caught[0]!r} is made by the box {node.box.name!r}; "
+                    "name the box."
                 )
 
 

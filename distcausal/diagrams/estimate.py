@@ -139,28 +139,14 @@ def estimate_effect(
        estimate  std_error
     0     0.072      0.012
     """
-    check_choice("method", method, METHODS)
-    check_seed(seed)
-    how = Rows(weights, cluster, missing)
     bootstrap = read_inference(inference)
-    if not (np.isfinite(smoothing) and smoothing >= 0):
-        raise DesignError(f"smoothing {smoothing!r} should be 0 or more.")
-    if not isinstance(found, Identification):
-        raise DesignError(
-            f"found is a {type(found).__name__}; give what identify(graph, outcome, "
-            "do=...) returned."
-        )
-    found.raise_for_status()
     models = Models(nuisances, folds, of)
-    if bootstrap is not None and models.learned:
-        raise DesignError("inference with learners is by the delta method alone.")
+    how = Rows(weights, cluster, missing)
+    _check(found, method, smoothing, seed, models, bootstrap)
     estimator: PlugIn | Weighted
     if method == "plugin":
-        _check_plugin(models)
         estimator = plugin_of(frame, found, how, states, float(smoothing))
     else:
-        if smoothing:
-            raise DesignError("smoothing is for method='plugin'; models need none.")
         estimator = weighted_of(frame, found, method, how, states, models, seed)
     fit = estimator.fit()
     draws, covariance = None, fit.covariance
@@ -169,31 +155,64 @@ def estimate_effect(
         draws, lost = _usable(resampled(estimator, bootstrap, seed, progress))
         covariance = np.cov(draws, rowvar=False).reshape(fit.covariance.shape)
         notes += lost
-    axes = estimator.axes
-    assert found.estimand is not None
+    axes, counts = estimator.axes, list(estimator.samples.values())
     shape = [len(labels) for labels in axes.values()]
-    query, counts = found.query, list(estimator.samples.values())
-    behind = tuple(n for n in axes if n not in (*query.outcome, *query.do))
     clusters = [one.clusters for one in counts if one.clusters is not None]
     return EffectResult(
         estimate=LabelledArray(fit.values.reshape(shape), axes),
         covariance=covariance,
         draws=draws,
         interval="normal" if bootstrap is None else bootstrap.interval,
-        outcome=query.outcome,
-        do=query.do,
-        given=behind,
         of=of,
-        query=str(query),
-        formula=found.estimand.text(),
-        kind=found.kind,
         method=method,
         n=sum(one.n for one in counts),
         n_clusters=sum(clusters) if clusters else None,
         needs=tuple((*need,) for need in fit.needs),
         settings=_settings(method, how, models, bootstrap, smoothing, seed, counts),
         notes=tuple(notes),
+        **_question(found, axes),
     )
+
+
+def _check(
+    found: object,
+    method: str,
+    smoothing: float,
+    seed: Seed,
+    models: Models,
+    bootstrap: Bootstrap | None,
+) -> None:
+    """Raise unless the question has a formula and the options go together."""
+    check_choice("method", method, METHODS)
+    check_seed(seed)
+    if not (np.isfinite(smoothing) and smoothing >= 0):
+        raise DesignError(f"smoothing {smoothing!r} should be 0 or more.")
+    if not isinstance(found, Identification):
+        raise DesignError(
+            f"found is a {type(found).__name__}; give what identify(graph, outcome, "
+            "do=...) returned."
+        )
+    found.raise_for_status()
+    if bootstrap is not None and models.learned:
+        raise DesignError("inference with learners is by the delta method alone.")
+    if method == "plugin":
+        _check_plugin(models)
+    elif smoothing:
+        raise DesignError("smoothing is for method='plugin'; models need none.")
+
+
+def _question(found: Identification, axes: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked, and the formula that answers it, as the result keeps them."""
+    query = found.query
+    assert found.estimand is not None
+    return {
+        "outcome": query.outcome,
+        "do": query.do,
+        "given": tuple(n for n in axes if n not in (*query.outcome, *query.do)),
+        "query": str(query),
+        "formula": found.estimand.text(),
+        "kind": found.kind,
+    }
 
 
 def _check_plugin(models: Models) -> None:

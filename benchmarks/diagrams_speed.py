@@ -17,12 +17,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from turns import medians, once
 
 import distcausal as dc
 from distcausal.diagrams.model import CausalModel
@@ -74,24 +73,6 @@ def random_network(size: int, arrows: int, parents: int, states: int) -> str:
         shape = [len(labels[parent]) for parent in graph.parents(name)]
         tables[name] = rng.dirichlet(np.ones(len(labels[name])), size=shape)
     return write_bif(graph, labels, tables)
-
-
-def medians(*tasks: Callable[[], object]) -> list[float]:
-    """Median seconds of each task, taken in turns."""
-    seconds: list[list[float]] = [[] for _ in tasks]
-    for _ in range(TURNS):
-        for task, times in zip(tasks, seconds, strict=True):
-            start = time.perf_counter()
-            task()
-            times.append(time.perf_counter() - start)
-    return [float(np.median(times)) for times in seconds]
-
-
-def once(task: Callable[[], object]) -> tuple[float, object]:
-    """Seconds of one run and what it gave."""
-    start = time.perf_counter()
-    found = task()
-    return time.perf_counter() - start, found
 
 
 class Case:
@@ -153,7 +134,7 @@ def queries(texts: dict[str, str]) -> None:
         cold, mine = once(case.ours)
         cold_peer, theirs = once(case.theirs)
         assert np.allclose(mine, theirs, atol=1e-6), (mine, theirs)
-        warm, warm_peer = medians(case.ours, case.theirs)
+        warm, warm_peer = medians(case.ours, case.theirs, turns=TURNS)
         cells = [
             name,
             str(len(case.model.graph.nodes)),
@@ -195,7 +176,7 @@ def many(texts: dict[str, str]) -> None:
         def loop(case: Case = case, states: list = states) -> object:
             return [case.theirs(state) for state in states[:20]]
 
-        each, drawn = medians(interventions, posterior)
+        each, drawn = medians(interventions, posterior, turns=TURNS)
         peer = once(loop)[0] * MANY / 20
         print(
             f"| {name} | {1e3 * each:.2f} | {peer:.1f} | {peer / each:.0f} | "

@@ -10,17 +10,15 @@ Run ``python benchmarks/grouping.py`` (a minute); ``--rows`` and ``--units`` set
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import polars as pl
+from turns import medians
 
 import distcausal as dc
 
 LEVELS = np.arange(1, 100) / 100
-TURNS = 7
 
 
 def main() -> None:
@@ -44,17 +42,6 @@ def table(rows: int, units: int) -> pl.DataFrame:
             "weight": random.uniform(0.5, 2.0, rows),
         }
     )
-
-
-def medians(*tasks: Callable[[], object]) -> list[float]:
-    """Median seconds of each task, taken in turns."""
-    seconds: list[list[float]] = [[] for _ in tasks]
-    for _ in range(TURNS):
-        for task, times in zip(tasks, seconds, strict=True):
-            start = time.perf_counter()
-            task()
-            times.append(time.perf_counter() - start)
-    return [float(np.median(times)) for times in seconds]
 
 
 def curves(frame: object, unit: str, weight: str | None) -> np.ndarray:

@@ -121,7 +121,8 @@ def draw_steps(
 def _cell(drawn: Picture, title: str) -> tuple[Picture, tuple[str, ...]]:
     """Picture with room for its title above it, and the lines of the title."""
     letters = max(int(max(drawn.width, LEAST) / (0.55 * HEAD)), 12)
-    lines = tuple(wrap(title, letters)) or ("",)
+    parts = (wrap(part, max(letters, 22)) for part in title.split("\n"))
+    lines = tuple(line for part in parts for line in part) or ("",)
     wide = max(text_width(line, HEAD) for line in lines) + 2 * EDGE
     more = max(0.0, wide - drawn.width) / 2
     room = replace(

@@ -315,12 +315,12 @@ class Derivation:
         return _gap(asked, last.after.law(model))
 
     def draw(self) -> Figure:
-        """Draw the diagram after every step, with the name of the step above it."""
+        """Draw the diagram after every step, its name and reason above it."""
         from distcausal.diagrams._draw import draw_steps
 
         first = [(self.steps[0].before.diagram, "before")] if self.steps else []
         panels = [
-            (step.after.diagram, f"{number}. {step.name}")
+            (step.after.diagram, f"{number}. {step.name}\n{step.reason}")
             for number, step in enumerate(self.steps, start=1)
         ]
         return draw_steps([*first, *panels])

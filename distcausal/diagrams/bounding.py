@@ -69,6 +69,8 @@ class Setup:
         Pairs of a cause and an effect that never falls when the cause rises.
     largest
         Most entries of the equations.
+    shared
+        For each unobserved cause, the variables that it acts on, as bits.
     """
 
     graph: CausalGraph
@@ -77,6 +79,7 @@ class Setup:
     states: Mapping[str, tuple[Hashable, ...]]
     monotone: tuple[tuple[str, str], ...]
     largest: float
+    shared: tuple[int, ...]
     _programmes: dict[int, Programme] = field(default_factory=dict)
 
     @cached_property

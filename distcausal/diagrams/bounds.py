@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,9 +19,10 @@ from distcausal._base.fit import Result
 from distcausal._base.table import Table, numbers
 from distcausal.diagrams.available import OBSERVED, Available, read_available
 from distcausal.diagrams.bounding import Linear, Setup
-from distcausal.diagrams.copies import Claim, mentioned, read_claims
+from distcausal.diagrams.copies import Claim, check_claimed, read_claims
 from distcausal.diagrams.factor import Source
 from distcausal.diagrams.graph import CausalGraph, check_graph
+from distcausal.diagrams.masks import union
 from distcausal.diagrams.query import read_sources
 from distcausal.diagrams.responses import LARGEST
 from distcausal.errors import ConditioningError, QueryError, listing
@@ -39,8 +39,9 @@ class Bounds(Result):
     lower, upper
         The bounds; equal where the data determine the quantity.
     sharp
-        Whether each is attained by a model that agrees with the graph and the data. If
-        not, the truth lies between them, and perhaps closer bounds exist.
+        Whether each is attained by a model that agrees with the graph and the data, if
+        any model does: known where one unobserved cause acts on all of the district.
+        If not, the truth lies between them, and perhaps closer bounds exist.
     query
         What is bounded, as text.
     district
@@ -108,8 +109,10 @@ def counterfactual_bounds(
     Returns
     -------
     Bounds
-        Equal ends where the data determine the probability. Sharp if every two
-        variables of the undetermined district share an unobserved cause.
+        Equal ends where the data determine the probability. Sharp if one unobserved
+        cause acts on all variables of the undetermined district. Two-headed arrows are
+        independent causes of two variables each; for one cause of three or more, add a
+        latent variable to the graph.
 
     Raises
     ------
@@ -149,12 +152,12 @@ def counterfactual_bounds(
     """
     setup = _setup(graph, distributions, monotone, largest)
     asked, known = _claims(setup, graph, event, given)
-    if known and setup.never(known):
+    top, bottom = setup.ratio(asked, known)
+    if known and (setup.never(known) or not np.any(bottom.weights > 0)):
         raise ConditioningError(
             f"the event {listing(known, 12)} has probability zero, so nothing can be "
             "said given it. Condition on an event that occurs."
         )
-    top, bottom = setup.ratio(asked, known)
     bar = f" | {', '.join(map(str, known))}" if known else ""
     query = f"P({', '.join(map(str, asked))}{bar})"
     return _bounds(setup, top, bottom, query)
@@ -213,7 +216,9 @@ def effect_bounds(
     """
     setup = _setup(graph, distributions, monotone, largest)
     for role, states in (("outcome", outcome), ("do", do), ("against", against)):
-        if not isinstance(states, Mapping | None):
+        if not isinstance(states, Mapping) and (
+            role != "against" or states is not None
+        ):
             raise QueryError(
                 f"{role} is {states!r}; give a state for each variable, such as "
                 "{'X': 1}."
@@ -225,7 +230,9 @@ def effect_bounds(
             asked, _ = _claims(setup, graph, claims, ())
             sides.append((setup.ratio(asked, ())[0], ", ".join(map(str, asked))))
     query = " - ".join(f"P({text})" for _, text in sides)
-    whole = sides[0][0] if len(sides) == 1 else _difference(sides[0][0], sides[1][0])
+    whole = sides[0][0]
+    if against is not None:
+        whole = _difference(setup, whole, sides[1][0], query)
     return _bounds(setup, whole, Linear(0, np.ones(())), query)
 
 
@@ -240,7 +247,7 @@ def _setup(
     observed = graph.latent_projection()
     sources = _sources(graph, distributions)
     available = read_available(distributions, sources, observed)
-    rising = tuple((cause, effect) for cause, effect in monotone)
+    rising = _rising(monotone)
     for cause, effect in rising:
         if cause not in observed.parents(effect):
             raise QueryError(
@@ -249,7 +256,33 @@ def _setup(
                 f"{listing(observed.parents(effect), 12) or 'none'}."
             )
     states = _states(available, observed)
-    return Setup(observed, available, sources, states, rising, largest)
+    shared = tuple(_shared(graph, observed))
+    return Setup(observed, available, sources, states, rising, largest, shared)
+
+
+def _rising(monotone: Any) -> tuple[tuple[str, str], ...]:
+    """Pairs of a cause and an effect, once they are known to be pairs."""
+    form = "give a list of pairs (cause, effect), such as [('X', 'Y')]."
+    if isinstance(monotone, str) or not isinstance(monotone, Iterable):
+        raise QueryError(f"monotone is {monotone!r}; {form}")
+    found = []
+    for pair in monotone:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise QueryError(f"monotone holds {pair!r}; {form}")
+        found.append((pair[0], pair[1]))
+    return tuple(found)
+
+
+def _shared(graph: CausalGraph, observed: CausalGraph) -> Iterator[int]:
+    """For each unobserved cause, the observed variables that it acts on, as bits.
+
+    What reaches them through unobserved variables only counts too.
+    """
+    full = graph.with_latents()
+    masks, hidden = full.masks, full.mask(full.latent)
+    for name in full.latent:
+        through = masks.descendants(full.mask([name]), hidden)
+        yield observed.mask(full.names(union(masks.children, through) & ~hidden))
 
 
 def _sources(graph: CausalGraph, distributions: Any) -> tuple[Source, ...]:
@@ -292,12 +325,7 @@ def _claims(
     )
     if not asked:
         raise QueryError("event is empty; say what should hold in which world.")
-    for name, state in mentioned((*asked, *known)):
-        if state not in setup.states[name]:
-            raise QueryError(
-                f"{name!r} has no state {state!r}; its states are "
-                f"{listing(map(repr, setup.states[name]), 12)}."
-            )
+    check_claimed((*asked, *known), setup.states)
     if setup.search.pattern(known) is None:
         raise ConditioningError(
             f"{listing(known, 12)} contradict each other, so they hold together in no "
@@ -307,25 +335,32 @@ def _claims(
     return asked, known
 
 
-def _difference(one: Linear, other: Linear) -> Linear:
+def _difference(setup: Setup, one: Linear, other: Linear, query: str) -> Linear:
     """Difference of two linear functions of one law."""
-    if one.district and other.district and one.district != other.district:
-        raise AssertionError("one outcome lies in one district")
+    if one.district and other.district:
+        _check_one_district(setup, one, other, f"{query} is the difference")
     return Linear(one.district or other.district, one.weights - other.weights)
+
+
+def _check_one_district(setup: Setup, one: Linear, other: Linear, what: str) -> None:
+    """Raise unless two linear functions are of the law of one district, or numbers."""
+    if not one.district or one.district == other.district:
+        return
+    both = [
+        listing(setup.graph.names(part), 12) for part in (one.district, other.district)
+    ]
+    raise QueryError(
+        f"the data determine neither how {both[0]} nor how {both[1]} respond, and "
+        f"{what} of what they contribute, which no single linear programme bounds. Ask "
+        "about the two parts separately."
+    )
 
 
 def _bounds(setup: Setup, top: Linear, bottom: Linear, query: str) -> Bounds:
     """Extremes of a ratio of two linear functions."""
     district = top.district or bottom.district
-    if bottom.district not in (0, district):
-        both = [
-            listing(setup.graph.names(part), 12) for part in (district, bottom.district)
-        ]
-        raise QueryError(
-            f"the data determine neither how {both[0]} nor how {both[1]} respond, and "
-            f"{query} is a ratio of what they contribute, which no linear programme "
-            "bounds. Ask about event and condition separately."
-        )
+    if bottom.district:
+        _check_one_district(setup, top, bottom, f"{query} is the ratio")
     names = setup.graph.names(district)
     if not district:
         value = float(top.weights / bottom.weights)
@@ -336,9 +371,7 @@ def _bounds(setup: Setup, top: Linear, bottom: Linear, query: str) -> Bounds:
         low, high = programme.extremes(
             np.broadcast_to(top.weights, count), np.broadcast_to(bottom.weights, count)
         )
-    joined = all(
-        other in setup.graph.siblings(one) for one, other in combinations(names, 2)
-    )
+    joined = len(names) < 2 or any(district & ~cause == 0 for cause in setup.shared)
     # adding zero turns the -0.0 of a maximum of nothing into 0.0
     return Bounds(
         lower=low + 0.0, upper=high + 0.0, sharp=joined, query=query, district=names

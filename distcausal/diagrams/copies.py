@@ -14,13 +14,12 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.query import check_observed
+from distcausal.diagrams.space import Space, plain_state
 from distcausal.errors import QueryError
 
-__all__ = ["Claim", "Copies", "Potential", "Wire", "mentioned", "read_claims"]
+__all__ = ["Claim", "Copies", "Potential", "Wire", "check_claimed", "read_claims"]
 
 
 @dataclass(frozen=True)
@@ -77,15 +76,15 @@ def read_claims(graph: CausalGraph, role: str, claims: Iterable[Any]) -> list[Cl
     QueryError
         If a name is unknown or latent, or an entry has another form.
     """
-    if isinstance(claims, str | Mapping):
+    if isinstance(claims, str | Mapping) or not isinstance(claims, Iterable):
         raise QueryError(f"{role} is {claims!r}; {_FORM}")
     found = []
     for claim in claims:
-        if isinstance(claim, str | Mapping) or len(tuple(claim)) not in (2, 3):
+        if not isinstance(claim, list | tuple) or len(claim) not in (2, 3):
             raise QueryError(f"{role} holds {claim!r}; {_FORM}")
         name, state, *rest = claim
         potential = _potential(graph, role, name, rest[0] if rest else {})
-        found.append(Claim(potential, _plain(role, state)))
+        found.append(Claim(potential, _state(role, state)))
     return found
 
 
@@ -112,7 +111,7 @@ def _potential(graph: CausalGraph, role: str, name: Any, setting: Any) -> Potent
             if isinstance(inner, Mapping):
                 pairs.append((at, _nested(graph, role, at, other, inner)))
                 continue
-        pairs.append((at, _plain(role, value)))
+        pairs.append((at, _state(role, value)))
     return Potential(name, tuple(pairs))
 
 
@@ -129,12 +128,12 @@ def _nested(
     return _potential(graph, role, at, inner)
 
 
-def _plain(role: str, state: Any) -> Hashable:
+def _state(role: str, state: Any) -> Hashable:
     """State as Python has it, once it is known to be hashable."""
-    plain = state.item() if isinstance(state, np.generic) else state
     try:
+        plain: Hashable = plain_state(state)
         hash(plain)
-    except TypeError:
+    except (TypeError, ValueError):
         raise QueryError(
             f"{role} holds the state {state!r}; states are hashable, such as text or "
             "numbers."
@@ -142,10 +141,25 @@ def _plain(role: str, state: Any) -> Hashable:
     return plain
 
 
-def mentioned(claims: Iterable[Claim]) -> Iterable[tuple[str, Hashable]]:
+def check_claimed(
+    claims: Iterable[Claim], known: Mapping[str, Iterable[Hashable]]
+) -> None:
+    """Raise `QueryError` if claims name a state that its variable does not have.
+
+    Interventions count too, even those that make no difference; variables whose states
+    are not known are passed over.
+    """
+    for name, state in _mentioned(claims):
+        if name in known:
+            Space(name, tuple(known[name])).position(state)
+
+
+def _mentioned(claims: Iterable[Claim]) -> Iterable[tuple[str, Hashable]]:
     """Every pair of a variable and a state that claims name."""
-    waiting = [claim.potential for claim in claims]
-    yield from ((claim.potential.name, claim.state) for claim in claims)
+    waiting = []
+    for claim in claims:
+        yield claim.potential.name, claim.state
+        waiting.append(claim.potential)
     while waiting:
         for name, value in waiting.pop().setting:
             if isinstance(value, Potential):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from distcausal._base.fit import Result
 from distcausal._base.table import Table
 from distcausal.diagrams.available import Available, read_available
-from distcausal.diagrams.copies import Claim, mentioned, read_claims
+from distcausal.diagrams.copies import Claim, check_claimed, read_claims
 from distcausal.diagrams.crossformula import Total, Writer, value_of
 from distcausal.diagrams.crossidentify import Crossing, Search
 from distcausal.diagrams.estimand import Expression, ratio_of
@@ -82,7 +82,8 @@ class CounterfactualIdentification(Result):
 
         ``"graph"``: complete for what a graph alone implies. ``"contradiction"``: the
         event holds in no model. ``"consistency_two_level"``: a variable of two states
-        takes the one where it does not take the other; no graph shows that.
+        takes the one where it does not take the other; no graph shows that, and the
+        search does not find all that it implies.
         """
         if self.found.whole == ():
             return "contradiction"
@@ -116,14 +117,26 @@ class CounterfactualIdentification(Result):
         if trouble is None:
             return ""
         if trouble.clash is None:
-            return " ".join(dict.fromkeys(map(str, self.hedges)))
+            return " ".join(dict.fromkeys(map(str, self.hedges))) + self._tried()
         district = listing(trouble.names, 12)
         if len(trouble.names) > 1:
             district += ", which share unobserved causes,"
         return (
             f"The question needs {district} with two different values of "
-            f"{trouble.clash} at once. Both cannot be seen in one unit, and no "
-            "distribution of one world says how they go together."
+            f"{trouble.clash} at once. Both cannot be seen in one unit, and the graph "
+            "does not say how they go together." + self._tried()
+        )
+
+    def _tried(self) -> str:
+        """Say what a refusal is worth where variables have two states."""
+        two = sorted(self.search.paired)
+        if not two:
+            return ""
+        return (
+            f" That {listing(two, 12)} has two states was tried on what is asked and "
+            "given, and gave no formula; it was not tried on what is summed over, so "
+            "this does not mean that two states leave it open. If the ends of "
+            "counterfactual_bounds meet, the data determine it."
         )
 
     @cached_property
@@ -186,7 +199,8 @@ class CounterfactualIdentification(Result):
         writer = Writer(self.observed)
         self._check_occurs(available, writer)
         below = value_of(condition, available, writer)
-        if below <= 0:
+        parts = [value_of(((1, p),), available, writer) for p in self.found.divisors]
+        if min([below, *parts]) <= 0:
             raise ConditioningError(self._never())
         return value_of(whole, available, writer) / below
 
@@ -213,13 +227,12 @@ class CounterfactualIdentification(Result):
 
     def _check_states(self, available: Available) -> None:
         """Raise `QueryError` if a state asked about is none of its variable's."""
-        for name, state in mentioned((*self.event, *self.given)):
-            if isinstance(available, dict):
-                for table in available.values():
-                    if name in table.axes:
-                        table.space(name).position(state)
-            else:
-                available.space(name).position(state)
+        claims = (*self.event, *self.given)
+        if isinstance(available, dict):
+            for table in available.values():
+                check_claimed(claims, table.axes)
+        else:
+            check_claimed(claims, available.states)
 
     @property
     def query(self) -> str:
@@ -294,13 +307,15 @@ def identify_counterfactual(
     Returns
     -------
     CounterfactualIdentification
-        With a formula exactly when the graph implies one, or the rule for two states
-        gives one.
+        With a formula whenever the graph implies one. Two states may imply more than
+        is found: the rule is tried on what is asked and given, not on variables that
+        are summed over.
 
     Raises
     ------
     QueryError
-        If a name is unknown or latent, or nothing is asked.
+        If a name is unknown or latent, a state is none of those in ``states``, or
+        nothing is asked.
     ConditioningError
         If what is given contradicts itself, so that it holds in no model.
 
@@ -333,12 +348,19 @@ def identify_counterfactual(
     asked = tuple(read_claims(graph, "event", event))
     if not asked:
         raise QueryError("event is empty; say what should hold in which world.")
+    if not isinstance(states, Mapping | None):
+        raise QueryError(
+            f"states is {states!r}; give the states of each variable, such as "
+            "{'X': (0, 1)}."
+        )
     known = {n: check_states(n, s) for n, s in (states or {}).items()}
     check_observed(graph, "states", known)
+    among = tuple(read_claims(graph, "given", given))
+    check_claimed((*asked, *among), known)
     result = CounterfactualIdentification(
         graph=graph,
         event=asked,
-        given=tuple(read_claims(graph, "given", given)),
+        given=among,
         sources=read_sources(graph, experiments, observational),
         states=known,
     )

@@ -17,6 +17,7 @@ import numpy as np
 from distcausal.diagrams.available import Available, tables_for
 from distcausal.diagrams.crossidentify import Signed
 from distcausal.diagrams.estimand import (
+    ONE,
     Even,
     Expression,
     Held,
@@ -118,7 +119,9 @@ class Writer:
             simple = ratio_of(self.simplified(one), self.simplified(other))
             return self._one(simple, write)
         above = self._sum(top, write)
-        return above if bottom is None else bar.format(above, self._sum(bottom, write))
+        if bottom is None or bottom == ((1, ONE),):
+            return above
+        return bar.format(above, self._sum(bottom, write))
 
     def _sum(self, total: Signed, write: Any) -> str:
         written = ""

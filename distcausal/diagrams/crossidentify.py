@@ -10,7 +10,8 @@ kernel. A formula comes out exactly when every factor passes.
 One thing no graph shows: a variable of two states takes the one where it does not take
 the other, so the probability of an event with the one is that of the event without it,
 less that with the other. Told which variables have two states, the search tries this
-where the factors fail.
+where the factors fail, on what is asked and given, not on what is summed over; so here
+it may miss a formula.
 
 Source: Correa, Lee and Bareinboim (2021), *Nested counterfactual identification from
 arbitrary surrogate experiments*; the last rule is Pearl's consistency.
@@ -18,7 +19,7 @@ arbitrary surrogate experiments*; the last rule is Pearl's consistency.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from distcausal.diagrams.copies import Claim, Copies
@@ -28,6 +29,7 @@ from distcausal.diagrams.estimand import (
     Held,
     Sum,
     product_of,
+    ratio_of,
     sum_over,
 )
 from distcausal.diagrams.factor import Blocked, Found, Source, find_kernel
@@ -75,6 +77,9 @@ class Crossing:
         For the first factor without a formula, why.
     complemented
         Whether the rule for two states was needed.
+    divisors
+        What formulas of ``whole`` divide by because of what is given, where
+        ``condition`` does not say.
     pattern
         Copies of the event with what is given; None if they contradict each other.
     """
@@ -85,6 +90,7 @@ class Crossing:
     obstacle: Obstacle | None = None
     complemented: bool = False
     pattern: Pattern | None = None
+    divisors: tuple[Expression, ...] = ()
 
 
 def remaining(whole: Pattern, condition: Pattern) -> tuple[list[Factor], list[Factor]]:
@@ -157,9 +163,41 @@ class Search:
         seen: dict[tuple[frozenset[Claim], frozenset[int]], Signed | None] = {}
         whole = self._signed((*given, *event), frozenset(), seen)
         condition = None if whole is None else self._signed(given, frozenset(), seen)
-        if whole is None or condition is None:
+        if whole is not None and condition is not None:
+            return Crossing(whole, condition, known, None, True, pattern)
+        among = self._among(event, given, frozenset())
+        if among is None:
             return Crossing(None, None, known, obstacle, False, pattern)
-        return Crossing(whole, condition, known, None, True, pattern)
+        terms = tuple((sign, ratio_of(top, bottom)) for sign, top, bottom in among)
+        divisors = tuple(dict.fromkeys(bottom for *_, bottom in among))
+        one: Signed = ((1, ONE),)
+        return Crossing(terms, one, known, None, True, pattern, divisors)
+
+    def _among(
+        self, event: Claims, given: Claims, done: frozenset[int]
+    ) -> tuple[tuple[int, Expression, Expression], ...] | None:
+        """Ratios that add up, with their signs, to a probability given something.
+
+        Unlike `_signed` it needs no formula of what is given, if that cancels.
+        """
+        condition, whole = self.pattern(given), self.pattern((*given, *event))
+        assert condition is not None
+        if whole is None:
+            return ()
+        above, below = remaining(whole, condition)
+        top, _ = self._product(whole, above)
+        bottom, _ = self._product(condition, below)
+        if top is not None and bottom is not None:
+            return ((1, top, bottom),)
+        for rest, other, wire in self._turned(event, done):
+            without = self._among(rest, given, done | {wire})
+            if without is None:
+                continue
+            less = self._among((*rest, other), given, done | {wire})
+            if less is not None:
+                negative = ((-sign, up, down) for sign, up, down in less)
+                return (*without, *negative)
+        return None
 
     def _signed(
         self,
@@ -185,12 +223,7 @@ class Search:
         formula, _ = self._product(pattern, pattern.factors)
         if formula is not None:
             return ((1, formula),)
-        for at, claim in enumerate(claims):
-            wire = self.copies.of(claim.potential)
-            other = self._other(claim)
-            if wire in done or other is None:
-                continue
-            rest = (*claims[:at], *claims[at + 1 :])
+        for rest, other, wire in self._turned(claims, done):
             without = self._signed(rest, done | {wire}, seen)
             if without is None:
                 continue
@@ -198,6 +231,15 @@ class Search:
             if less is not None:
                 return (*without, *((-sign, formula) for sign, formula in less))
         return None
+
+    def _turned(
+        self, claims: Claims, done: frozenset[int]
+    ) -> Iterator[tuple[Claims, Claim, int]]:
+        """For each claim about two states: the rest, its opposite, and its copy."""
+        for at, claim in enumerate(claims):
+            wire, other = self.copies.of(claim.potential), self._other(claim)
+            if wire not in done and other is not None:
+                yield (*claims[:at], *claims[at + 1 :]), other, wire
 
     def _other(self, claim: Claim) -> Claim | None:
         """The claim that the variable has its other state, if it has two."""

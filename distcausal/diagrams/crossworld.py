@@ -16,8 +16,9 @@ import numpy as np
 
 from distcausal.diagrams.box import Box, Node
 from distcausal.diagrams.contraction import LARGEST, Operands, check_size
-from distcausal.diagrams.copies import Copies, read_claims
+from distcausal.diagrams.copies import Copies, check_claimed, read_claims
 from distcausal.diagrams.diagram import Diagram
+from distcausal.diagrams.fresh import fresh_names
 from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.space import Space, Ty
 from distcausal.errors import ConditioningError, ModelError, QueryError, listing
@@ -35,11 +36,10 @@ def probability(model: CausalModel, event: Any, given: Any = ()) -> float:
     known = read_claims(model.full, "given", given)
     if not asked:
         raise QueryError("event is empty; say what should hold in which world.")
+    check_claimed((*asked, *known), model.states)
     copies = Copies(model.full)
     seen = [(copies.of(claim.potential), claim.state) for claim in known]
     both = [*seen, *((copies.of(claim.potential), claim.state) for claim in asked)]
-    for claim in (*asked, *known):
-        model.space(claim.potential.name).position(claim.state)
     whole = _weight(model, copies, both)
     if not known:
         return whole
@@ -114,7 +114,7 @@ def world_diagram(
     ----------
     source
         A functional model; or a graph, whose variables then get noise of their own,
-        called ``N(name)``.
+        called ``N(name)``, with primes where a variable has that name.
     event, given
         What should hold and what is known, as in `CausalModel.counterfactual`.
 
@@ -128,7 +128,8 @@ def world_diagram(
     Raises
     ------
     QueryError
-        If a name is unknown or latent, or nothing is asked.
+        If a name is unknown or latent, a state is none of a model's, or nothing is
+        asked.
     ModelError
         If a model is not functional.
 
@@ -155,6 +156,7 @@ def world_diagram(
     if not asked:
         raise QueryError("event is empty; say what should hold in which world.")
     claims = [*asked, *read_claims(graph, "given", given)]
+    check_claimed(claims, {n: s.known for n, s in spaces.items() if s.states})
     copies = Copies(graph)
     outputs = tuple(copies.of(claim.potential) for claim in claims)
     needed = copies.causes(outputs)
@@ -177,7 +179,7 @@ def _read_source(
         full = source.full
         return full, {name: source.space(name) for name in full.nodes}
     full = source.with_latents()
-    noise = {name: f"N({name})" for name in source.observed}
+    noise = fresh_names("N({})", source.observed, full.nodes)
     arrows = [(root, name) for name, root in noise.items()]
     driven = CausalGraph(
         (*full.directed, *arrows),

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import product
+from math import log2, prod
 from typing import Any
 
 import numpy as np
 
+from distcausal.diagrams.fresh import fresh_names
 from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.model import CausalModel
 from distcausal.diagrams.space import check_states
@@ -45,6 +47,8 @@ def response_functions(causes: Sequence[int], states: int) -> np.ndarray:
     ------
     ComplexityError
         If there are too many to write out.
+    ModelError
+        If a number of states is not a whole number of at least 1.
 
     Examples
     --------
@@ -52,15 +56,25 @@ def response_functions(causes: Sequence[int], states: int) -> np.ndarray:
     >>> dc.response_functions([2], 2).tolist()
     [[0, 0], [0, 1], [1, 0], [1, 1]]
     """
-    cells = int(np.prod([int(size) for size in causes]))
-    if cells * np.log2(max(states, 2)) + np.log2(max(cells, 1)) > np.log2(_LARGEST):
+    sizes = [_count(size) for size in causes]
+    cells = prod(sizes)
+    if cells * log2(max(_count(states), 2)) + log2(cells) > log2(_LARGEST):
         raise ComplexityError(
             f"{states} states for each of {cells} joint states of the causes make "
             f"{states}**{cells} functions, too many to list. Merge states, or leave "
             "out causes."
         )
     rows = list(product(range(states), repeat=cells))
-    return np.array(rows, dtype=int).reshape(len(rows), *causes)
+    return np.array(rows, dtype=int).reshape(len(rows), *sizes)
+
+
+def _count(states: Any) -> int:
+    if not isinstance(states, int | np.integer) or states < 1:
+        raise ModelError(
+            f"{states!r} is given as a number of states; give a whole number, at least "
+            "1."
+        )
+    return int(states)
 
 
 def functional_model(
@@ -89,7 +103,8 @@ def functional_model(
     Returns
     -------
     CausalModel
-        The function drawn for variable ``Y`` is the latent variable ``R(Y)``.
+        The function drawn for variable ``Y`` is the latent variable ``R(Y)``, with
+        primes where a variable of the graph has that name.
 
     Raises
     ------
@@ -113,21 +128,23 @@ def functional_model(
     0.3
     """
     full = graph.with_latents()
-    missing = [name for name in full.nodes if name not in full.latent]
-    missing = [name for name in missing if name not in responses]
-    if missing:
-        raise ModelError(f"there are no responses for {listing(missing, 12)}.")
-    functions = {name: np.asarray(pair[0]) for name, pair in responses.items()}
-    known = _states(full, functions, states or {})
+    functions, laws = _responses(full.observed, responses)
+    known = _states(functions, states or {})
     tables: dict[str, Any] = dict(priors or {})
+    strange = [name for name in tables if name not in full.latent]
+    if strange:
+        raise ModelError(
+            f"priors name {listing(strange, 12)}; the latent variables of the graph "
+            f"are {listing(full.latent, 12) or 'none'}."
+        )
     arrows = [pair for pair in full.directed if pair[1] in full.latent]
-    drawn = {name: f"R({name})" for name in responses}
+    drawn = fresh_names("R({})", full.observed, full.nodes)
     for name, root in drawn.items():
         observed = [p for p in full.parents(name) if p not in full.latent]
         hidden = [p for p in full.parents(name) if p in full.latent]
         arrows += [(cause, name) for cause in (*observed, root)]
         arrows += [(cause, root) for cause in hidden]
-        tables[root] = np.asarray(responses[name][1], dtype=float)
+        tables[root] = laws[name]
         _check_law(name, functions[name], tables[root], hidden)
         tables[name] = _table(name, functions[name], observed, known)
     names = (*full.nodes, *drawn.values())
@@ -135,8 +152,44 @@ def functional_model(
     return CausalModel(driven, tables, known)
 
 
+def _responses(
+    names: Sequence[str], responses: Mapping[str, Any]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Functions of each variable and the law over them, as arrays."""
+    missing = [name for name in names if name not in responses]
+    if missing:
+        raise ModelError(f"there are no responses for {listing(missing, 12)}.")
+    strange = [name for name in responses if name not in names]
+    if strange:
+        raise ModelError(
+            f"responses name {listing(strange, 12)}; the observed variables of the "
+            f"graph are {listing(names, 12)}."
+        )
+    functions, laws = {}, {}
+    for name in names:
+        pair = responses[name]
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ModelError(
+                f"the response of {name!r} is {pair!r}; give a pair: its functions, "
+                "and their law."
+            )
+        functions[name] = _array(f"the functions of {name!r}", pair[0], None)
+        laws[name] = _array(f"the law of the functions of {name!r}", pair[1], float)
+    return functions, laws
+
+
+def _array(what: str, values: Any, kind: type | None) -> np.ndarray:
+    """Values as an array, if they are one."""
+    try:
+        return np.asarray(values, dtype=kind)
+    except (TypeError, ValueError) as problem:
+        raise ModelError(
+            f"{what} cannot be read as an array: {problem}. Give a list of lists of "
+            "equal length."
+        ) from None
+
+
 def _states(
-    full: CausalGraph,
     functions: Mapping[str, np.ndarray],
     given: Mapping[str, Sequence[Hashable]],
 ) -> dict[str, tuple[Hashable, ...]]:

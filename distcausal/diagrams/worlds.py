@@ -15,6 +15,7 @@ from typing import Any
 from distcausal.diagrams._rewriting import Interpret, Rewrite
 from distcausal.diagrams.box import Box, Node
 from distcausal.diagrams.diagram import Diagram
+from distcausal.diagrams.fresh import fresh
 from distcausal.diagrams.hypergraph import ordered_pieces
 from distcausal.diagrams.space import Space, Ty
 from distcausal.diagrams.structural import Copy
@@ -65,7 +66,9 @@ class Determinise(Rewrite):
                 yield place, node
 
     def _moved(self, diagram: Diagram) -> Diagram:
-        space = self.noise or Space(_unused(diagram, f"N({self.box})"))
+        taken = {wire.name for wire in diagram.wires}
+        taken |= {box.name for box in diagram.boxes}
+        space = self.noise or Space(fresh(f"N({self.box})", taken))
         nodes: list[Node] = []
         noises = 0
         for node in diagram.nodes:
@@ -86,14 +89,6 @@ class Determinise(Rewrite):
             diagram.outputs,
             diagram.latent | {space.name},
         )
-
-
-def _unused(diagram: Diagram, name: str) -> str:
-    """Give the name with as many primes as it takes to be new to the diagram."""
-    taken = {space.name for space in diagram.wires} | {b.name for b in diagram.boxes}
-    while name in taken:
-        name += "'"
-    return name
 
 
 @dataclass(frozen=True)

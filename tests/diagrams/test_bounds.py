@@ -207,6 +207,74 @@ def test_a_district_that_is_a_chain_of_causes_is_not_called_sharp() -> None:
     assert found.district == ("A", "B", "C")
 
 
+def test_causes_shared_two_by_two_are_not_one_cause_of_all() -> None:
+    # X = W always, by a cause that has no part in Y: so X is independent of Y's
+    # response, and setting it is seeing it; the programme does not know that
+    pairs = dc.CausalGraph.from_edges("X -> Y; X <-> Y; X <-> W; Y <-> W")
+    joint = np.zeros((2, 2, 2))
+    joint[[0, 1], [0, 1]] = [[0.35, 0.15], [0.1, 0.4]]
+    found = dc.effect_bounds(pairs, law(joint, "XWY"), {"Y": 1}, {"X": 1})
+    assert_allclose([*found], [0.4, 0.9], atol=ATOL)
+    assert not found.sharp
+    for edges in ("L -> X; L -> W; L -> Y", "L <-> X; L -> K; L -> Y; K -> W"):
+        one = dc.CausalGraph.from_edges(
+            f"X -> Y; {edges}", latent=["L", "K"][: 1 + ("K" in edges)]
+        )
+        again = dc.effect_bounds(one, law(joint, "XWY"), {"Y": 1}, {"X": 1})
+        assert again.sharp
+        assert_allclose([*again], [*found], atol=ATOL)
+
+
+def test_one_cause_of_all_attains_both_ends() -> None:
+    # a state of L for each unit of the programme's solution: Y=1 if X were 1, or not,
+    # among those who have X=0
+    graph = dc.CausalGraph.from_edges("X -> Y; L -> X; L -> W; L -> Y", latent=["L"])
+    wanted = np.zeros((2, 2, 2))
+    wanted[[0, 1], [0, 1]] = [[0.35, 0.15], [0.1, 0.4]]
+    found = dc.effect_bounds(graph, law(wanted, "XWY"), {"Y": 1}, {"X": 1})
+    assert found.sharp
+    for at_one, end in zip(([0, 0], [1, 1]), found, strict=True):
+        rows = [(0, 0, at_one[0]), (0, 1, at_one[1]), (1, 0, 0), (1, 1, 1)]
+        follows = np.eye(2)[[x for x, _, _ in rows]]
+        tables = {
+            "L": [0.35, 0.15, 0.1, 0.4],
+            "X": follows,
+            "W": follows,
+            "Y": np.eye(2)[[[y0 for _, y0, _ in rows], [y1 for _, _, y1 in rows]]],
+        }
+        model = dc.CausalModel(graph, tables)
+        found_law = model.joint().transpose(("X", "W", "Y"))
+        assert_allclose(found_law.values, wanted, atol=1e-12)
+        assert_allclose(model.query("Y", do={"X": 1}).values[1], end, atol=ATOL)
+
+
+def test_a_difference_across_two_undetermined_districts_is_refused() -> None:
+    graph = dc.CausalGraph.from_edges("X -> Y; A -> B; X <-> Y; A <-> B")
+    model = dc.random_model(graph, seed=0)
+    with pytest.raises(dc.QueryError, match=r"neither how X, Y nor how A, B respond"):
+        dc.effect_bounds(graph, model, {"Y": 1, "B": 1}, {"X": 1}, against={"A": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"outcome": None}, "outcome is None"),
+        ({"do": None}, "do is None"),
+        ({"against": 1}, "against is 1"),
+        ({"do": {"X": 7}}, "'X' has no state 7"),
+        ({"outcome": {}}, "event is empty"),
+        ({"monotone": ("X", "Y")}, "monotone holds 'X'"),
+        ({"monotone": [("X", "Y", "Z")]}, "monotone holds"),
+        ({"monotone": 1}, "monotone is 1"),
+    ],
+)
+def test_effects_that_make_no_sense_are_refused(change, message: str) -> None:
+    question = {"outcome": {"Y": 1}, "do": {"X": 1}, **change}
+    joint = law([[0.25, 0.25], [0.25, 0.25]], "XY")
+    with pytest.raises(dc.QueryError, match=message):
+        dc.effect_bounds(BOW, joint, **question)
+
+
 def test_data_that_no_model_of_the_graph_makes_are_refused_with_the_amount() -> None:
     # assignment moves the outcome of those who take X = 0 either way
     impossible = law([[[0.5, 0], [0, 0]], [[0, 0.5], [0, 0]]], "ZXY")

@@ -170,6 +170,56 @@ def test_the_rule_for_two_states_is_used_only_where_it_holds_and_says_so() -> No
     assert dc.identify_counterfactual(BOW, **question, states={"X": (0, 1)}).reason
 
 
+def test_two_states_of_a_variable_have_one_between_them() -> None:
+    # a unit that answers so to X has X=0 if it is to have Y=0
+    known = [("Y", 1, {"X": 1}), ("Y", 0)]
+    ask = {"given": known, "states": two_states(BOW)}
+    never = dc.identify_counterfactual(BOW, [("X", 1)], **ask)
+    assert (never.rule, never.text()) == ("contradiction", "0")
+    always = dc.identify_counterfactual(BOW, [("X", 0)], **ask)
+    assert (always.rule, always.text()) == ("consistency_two_level", "1")
+    joint = dc.random_model(BOW, seed=1).joint()
+    assert (never.evaluate(joint), always.evaluate(joint)) == (0, 1)
+
+
+def test_the_other_state_is_tried_among_units_whose_share_is_unknown() -> None:
+    # how A and B go together is unknown, and beside the point
+    graph = dc.CausalGraph.from_edges("A -> B; X -> Y; X <-> Y")
+    known = [("Y", 1, {"X": 1}), ("B", 1, {"A": 1}), ("B", 0, {"A": 0})]
+    found = dc.identify_counterfactual(
+        graph, [("X", 0)], known, experiments=[["X"]], states=two_states(graph)
+    )
+    assert found.rule == "consistency_two_level"
+    assert found.text() == "1 - P(x=1, y=1) / P(y=1 | do(x=1))"
+    rng = np.random.default_rng(0)
+    model = random_functional(rng, graph, dict.fromkeys(graph.nodes, 2))
+    truth = model.counterfactual([("X", 0)], known)
+    assert 0.01 < truth < 0.99
+    assert_allclose(found.evaluate(model), truth, atol=ATOL)
+    never = dc.CausalModel(BOW, {"U(X,Y)": [1], "X": [[0.5, 0.5]], "Y": [[[1, 0]]] * 2})
+    alone = dc.CausalModel(graph, {**never.tables, "A": [1, 0], "B": [[1, 0]] * 2})
+    with pytest.raises(dc.ConditioningError, match="probability zero"):
+        found.evaluate(alone)
+
+
+def test_a_refusal_says_that_the_rule_for_two_states_finds_not_all() -> None:
+    # X has the share of (Y[X=0]=1) that those without X=0 leave, for M too: two states
+    # do determine this, which the bounds show, but M reads an X that is summed over
+    graph = dc.CausalGraph.from_edges("X -> M; X -> Y; X <-> Y")
+    event = [("M", 0), ("Y", 1, {"X": 0})]
+    ask = {"experiments": [["X"]]}
+    plain = dc.identify_counterfactual(graph, event, **ask)
+    assert "the graph does not say" in plain.reason
+    assert "two states" not in plain.reason
+    found = dc.identify_counterfactual(graph, event, **ask, states=two_states(graph))
+    assert not found.identified
+    assert "does not mean that two states leave it open" in found.reason
+    model = dc.random_model(graph, seed=4)
+    experiment = model.query(["M", "Y"], do=["X"])
+    data = {"observational": model.joint(), ("X",): experiment}
+    assert dc.counterfactual_bounds(graph, data, event).width < OPEN
+
+
 def test_a_condition_that_does_not_matter_cancels_though_it_has_no_formula() -> None:
     # how A and B go together across worlds is unknown, and beside the point
     graph = dc.CausalGraph.from_edges("A -> B; X -> Y")
@@ -228,6 +278,9 @@ def test_latent_variables_are_left_out_first() -> None:
         ({"given": "X"}, dc.QueryError, "triples"),
         ({"observational": False}, dc.QueryError, "nothing to learn from"),
         ({"states": {"Q": (0, 1)}}, dc.QueryError, "no variable 'Q'"),
+        ({"states": ["X"]}, dc.QueryError, "states is"),
+        ({"states": {"X": (0, 2)}}, dc.QueryError, "'X' has no state 1"),
+        ({"given": None}, dc.QueryError, "given is None"),
         ({"graph": "X->Y"}, dc.QueryError, "give a CausalGraph"),
         ({"given": [("X", 0, {"X": 1})]}, dc.ConditioningError, "in no model"),
     ],

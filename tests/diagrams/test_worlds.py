@@ -296,6 +296,10 @@ def test_chance_after_what_is_observed_is_refused_even_if_hidden() -> None:
         ([("Y", 1, "X=1")], "mapping"),
         ([("Y", 1, {"X": ("Y", {})})], "only its own value"),
         ([("Y", [1], {})], "hashable"),
+        (5, "event is 5"),
+        (None, "event is None"),
+        ([5], "event holds 5"),
+        ([(["Y"], 1)], "no variable"),
     ],
 )
 def test_questions_that_make_no_sense_are_refused(event, message: str) -> None:
@@ -319,6 +323,14 @@ def test_questions_that_make_no_sense_are_refused(event, message: str) -> None:
             {"X": (0, 1), "Y": (0, 1)},
             "give 2",
         ),
+        ({"X": 1, "Y": ([[0, 1]], [1.0])}, None, "response of 'X' is 1"),
+        ({"X": ([[0], [0, 1]], [1.0]), "Y": ([[0, 1]], [1.0])}, None, "functions of"),
+        ({"X": ([0, 1], ["a", "b"]), "Y": ([[0, 1]], [1.0])}, None, "law of"),
+        (
+            {"X": ([0, 1], [0.5, 0.5]), "Y": ([[0, 1]], [1.0]), "Q": ([0], [1.0])},
+            None,
+            "responses name Q",
+        ),
     ],
 )
 def test_responses_that_do_not_fit_are_refused(responses, states, message) -> None:
@@ -326,9 +338,66 @@ def test_responses_that_do_not_fit_are_refused(responses, states, message) -> No
         dc.functional_model(dc.CausalGraph([("X", "Y")]), responses, states=states)
 
 
+def test_noise_gets_a_name_that_no_variable_has() -> None:
+    graph = dc.CausalGraph([("X", "Y"), ("N(Y)", "Z")])
+    drawn = dc.world_diagram(graph, [("Y", 1, {"X": 1}), ("Z", 1)])
+    plain = dc.world_diagram(
+        dc.CausalGraph([("X", "Y"), ("M", "Z")]), [("Y", 1, {"X": 1}), ("Z", 1)]
+    )
+    assert len(drawn.nodes) == len(plain.nodes)
+    (y,) = (node for node in drawn.nodes if node.box.name == "Y")
+    assert y.box.dom.names == ("X", "N(Y)'")
+    cause = dc.CausalGraph([("N(Y)", "Y")])
+    assert dc.world_diagram(cause, [("Y", 1, {"N(Y)": 1})]).cod.names == ("Y",)
+
+
+def test_functions_drawn_get_a_name_that_no_variable_has() -> None:
+    graph = dc.CausalGraph([("X", "Y"), ("R(Y)", "Z")])
+    even = ([0, 1], [0.5, 0.5])
+    model = dc.functional_model(
+        graph,
+        {
+            "X": even,
+            "R(Y)": ([0, 1], [0.75, 0.25]),
+            "Y": ([[0, 1], [1, 0]], [0.9, 0.1]),
+            "Z": ([[0, 1]], [1.0]),
+        },
+    )
+    assert "R(Y)'" in model.graph.latent
+    assert_allclose(model.counterfactual([("Y", 1, {"X": 1}), ("Z", 1)]), 0.9 * 0.25)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        [("Y", 1, {"Z": "nonsense"})],
+        [("Y", 1, {"X": ("X", {"Z": "nonsense"})})],
+        [("X", 1, {"X": 1}), ("W", 0, {"Y": "nonsense"})],
+    ],
+)
+def test_states_that_do_not_exist_are_refused_where_they_do_not_matter(claims) -> None:
+    even, same = ([0, 1], [0.5, 0.5]), ([[0, 1]], [1.0])
+    model = dc.functional_model(
+        dc.CausalGraph.from_edges("X -> Y; Z -> W"),
+        {"X": even, "Z": even, "Y": same, "W": same},
+    )
+    for event, known in ((claims, []), ([("X", 1)], claims)):
+        with pytest.raises(dc.QueryError, match="has no state 'nonsense'"):
+            model.counterfactual(event, known)
+        with pytest.raises(dc.QueryError, match="has no state 'nonsense'"):
+            dc.world_diagram(model, event, known)
+
+
 def test_too_many_functions_are_refused_before_they_are_listed() -> None:
-    with pytest.raises(dc.ComplexityError, match=r"2\*\*64 functions"):
-        dc.response_functions([8, 8], 2)
+    for causes in ([8, 8], [2] * 64):
+        with pytest.raises(dc.ComplexityError, match="too many to list"):
+            dc.response_functions(causes, 2)
+
+
+@pytest.mark.parametrize(("causes", "states"), [([2], 0), ([-1], 2), ([2], "a")])
+def test_numbers_of_states_are_counts(causes, states) -> None:
+    with pytest.raises(dc.ModelError, match="whole number"):
+        dc.response_functions(causes, states)
 
 
 def test_every_function_is_listed_once() -> None:

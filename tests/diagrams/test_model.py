@@ -216,6 +216,20 @@ def test_a_diagram_with_inputs_is_the_effect(case):
     assert_allclose(found, expected, rtol=0, atol=ATOL)
 
 
+@given(cases(), st.randoms(use_true_random=False))
+def test_tables_may_come_with_their_axes_in_any_order(case, random):
+    model, _ = case
+    tables = {}
+    for name, table in model.tables.items():
+        axes = [*model.full.parents(name), name]
+        order = random.sample(axes, len(axes))
+        labelled = dc.LabelledArray(table, {axis: model.states[axis] for axis in axes})
+        tables[name] = labelled.transpose(order)
+    assert dc.CausalModel(model.graph, tables) == model
+    channels = {name: model.channel(name) for name in model.full.nodes}
+    assert dc.CausalModel(model.graph, channels) == model
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_ten_variables_equal_the_dense_joint(seed):
     rng = np.random.default_rng(seed)

@@ -81,10 +81,11 @@ OBSTRUCTED = (
 )
 
 
+NAPKIN = ("W->V->X->Y; W<->X; W<->Y", "Y", "X", "")
 # and some in which a formula takes every kind of step there is
 SOLVED = (
     ("X->M->Y; X<->Y", "Y", "X", ""),
-    ("W->V->X->Y; W<->X; W<->Y", "Y", "X", ""),
+    NAPKIN,
     ("X->Z->Y; X<->Z", "Y", "X", "Z"),
     ("X->Y->Z; X<->Z", "Y", "X", "Z"),
     ("X->Z->Y; X<->Y", "Y", "X", "Z"),

@@ -25,7 +25,7 @@ from distcausal.diagrams.graph import CausalGraph, check_graph
 from distcausal.diagrams.masks import union
 from distcausal.diagrams.query import read_sources
 from distcausal.diagrams.responses import LARGEST
-from distcausal.errors import ConditioningError, QueryError, listing
+from distcausal.errors import ConditioningError, DataError, QueryError, listing
 
 __all__ = ["Bounds", "counterfactual_bounds", "effect_bounds"]
 
@@ -302,10 +302,19 @@ def _states(
     available: Available, graph: CausalGraph
 ) -> dict[str, tuple[Hashable, ...]]:
     """States of every variable of the graph."""
-    if isinstance(available, dict):
-        states = {n: s for table in available.values() for n, s in table.axes.items()}
-    else:
-        states = dict(available.states)
+    states: dict[str, tuple[Hashable, ...]] = {}
+    known = (
+        [table.axes for table in available.values()]
+        if isinstance(available, dict)
+        else [available.states]
+    )
+    for axes in known:
+        for name, labels in axes.items():
+            if states.setdefault(name, labels) != labels:
+                raise DataError(
+                    f"two distributions give {name!r} different states: "
+                    f"{states[name]} and {labels}. Give both the same, in one order."
+                )
     lacking = [name for name in graph.nodes if name not in states]
     if lacking:
         raise QueryError(

@@ -17,7 +17,7 @@ from distcausal._base.fit import Result
 from distcausal._base.table import Table, numbers
 from distcausal.diagrams.available import OBSERVED, read_available, tables_for
 from distcausal.diagrams.bounds import Bounds
-from distcausal.diagrams.estimand import Prob
+from distcausal.diagrams.estimand import Prob, Product
 from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.model import CausalModel
 from distcausal.errors import ConditioningError, DataError, QueryError
@@ -182,7 +182,10 @@ def _read(
     sources: tuple[tuple[str, ...], ...] = ((), (cause,)) if tried else ((),)
     available = read_available(distributions, sources, graph)
     seen = Prob(frozenset((cause, effect)))
-    tables = tables_for(seen, available)
+    done = Prob(frozenset((effect,)), frozenset(), (cause,))
+    known = isinstance(available, CausalModel) or (cause,) in available
+    # read together, so that both must have the same states in the same order
+    tables = tables_for(Product((seen, done) if known else (seen,)), available)
     for name in (cause, effect):
         if len(tables.states[name]) != 2:
             raise QueryError(
@@ -191,10 +194,7 @@ def _read(
             )
     joint = tables.arrays[seen.table]
     joint = joint if cause < effect else joint.T
-    setting = None
-    if isinstance(available, CausalModel) or (cause,) in available:
-        done = Prob(frozenset((effect,)), frozenset(), (cause,))
-        setting = tables_for(done, available).arrays[done.table][:, 1]
+    setting = tables.arrays[done.table][:, 1] if known else None
     return joint, setting, (tables.states[cause], tables.states[effect])
 
 

@@ -10,7 +10,7 @@ law over worlds is written out.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +19,10 @@ from distcausal.diagrams.contraction import LARGEST, Operands, check_size
 from distcausal.diagrams.copies import Copies, check_claimed, read_claims
 from distcausal.diagrams.diagram import Diagram
 from distcausal.diagrams.fresh import fresh_names
-from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.graph import CausalGraph, check_graph
+from distcausal.diagrams.model import CausalModel
 from distcausal.diagrams.space import Space, Ty
 from distcausal.errors import ConditioningError, ModelError, QueryError, listing
-
-if TYPE_CHECKING:
-    from distcausal.diagrams.model import CausalModel
 
 __all__ = ["probability", "world_diagram"]
 
@@ -174,10 +172,11 @@ def _read_source(
     source: CausalModel | CausalGraph,
 ) -> tuple[CausalGraph, dict[str, Space]]:
     """Graph in which every observed variable is a function, and its spaces."""
-    if not isinstance(source, CausalGraph):
+    if isinstance(source, CausalModel):
         check_functional(source)
         full = source.full
         return full, {name: source.space(name) for name in full.nodes}
+    check_graph(source)
     full = source.with_latents()
     noise = fresh_names("N({})", source.observed, full.nodes)
     arrows = [(root, name) for name, root in noise.items()]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from distcausal.diagrams.fresh import fresh_names
-from distcausal.diagrams.graph import CausalGraph
+from distcausal.diagrams.graph import CausalGraph, check_graph
 from distcausal.diagrams.model import CausalModel
 from distcausal.diagrams.space import check_states
 from distcausal.errors import ComplexityError, ModelError, listing
@@ -110,6 +110,8 @@ def functional_model(
     ------
     ModelError
         If a response is missing, has another shape, or holds what is not a state.
+    QueryError
+        If the graph is none.
 
     Examples
     --------
@@ -127,6 +129,7 @@ def functional_model(
     >>> round(model.counterfactual(benefit), 12)
     0.3
     """
+    check_graph(graph)
     full = graph.with_latents()
     functions, laws = _responses(full.observed, responses)
     known = _states(functions, states or {})
@@ -156,6 +159,11 @@ def _responses(
     names: Sequence[str], responses: Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Functions of each variable and the law over them, as arrays."""
+    if not isinstance(responses, Mapping):
+        raise ModelError(
+            f"responses are {responses!r}; give a mapping from each observed variable "
+            "to its functions and their law."
+        )
     missing = [name for name in names if name not in responses]
     if missing:
         raise ModelError(f"there are no responses for {listing(missing, 12)}.")
@@ -174,6 +182,11 @@ def _responses(
                 "and their law."
             )
         functions[name] = _array(f"the functions of {name!r}", pair[0], None)
+        if not functions[name].ndim:
+            raise ModelError(
+                f"the functions of {name!r} are {pair[0]!r}; give an array with one "
+                "axis for the functions, then one for each observed cause."
+            )
         laws[name] = _array(f"the law of the functions of {name!r}", pair[1], float)
     return functions, laws
 
@@ -194,6 +207,11 @@ def _states(
     given: Mapping[str, Sequence[Hashable]],
 ) -> dict[str, tuple[Hashable, ...]]:
     """States of the observed variables, counted where they are not given."""
+    if not isinstance(given, Mapping):
+        raise ModelError(
+            f"states are {given!r}; give the states of each variable, such as "
+            "{'X': (0, 1)}."
+        )
     found = {name: check_states(name, states) for name, states in given.items()}
     for name, values in functions.items():
         if name in found:

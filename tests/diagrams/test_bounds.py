@@ -300,6 +300,19 @@ def test_rounded_experiments_are_taken_as_rounded() -> None:
     assert_allclose([*found], [*alone], atol=1e-5)
 
 
+def test_states_in_another_order_are_refused_across_distributions() -> None:
+    model = dc.random_model(BOW, seed=0)
+    exact = experiment(model, "X")
+    turned = dc.LabelledArray(exact.values[::-1], {"Y": (1, 0), "X": (0, 1)})
+    data = {"observational": model.joint(), ("X",): turned}
+    for ask in (
+        lambda: dc.causation_probabilities(data, "X", "Y"),
+        lambda: dc.counterfactual_bounds(BOW, data, BENEFIT),
+    ):
+        with pytest.raises(dc.DataError, match=r"give 'Y' different states"):
+            ask()
+
+
 def test_a_stratum_never_seen_says_nothing() -> None:
     joint = law([[0.4, 0.6], [0, 0]], "XY")
     found = dc.counterfactual_bounds(TRIAL, joint, BENEFIT)

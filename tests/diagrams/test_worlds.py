@@ -331,6 +331,9 @@ def test_questions_that_make_no_sense_are_refused(event, message: str) -> None:
             None,
             "responses name Q",
         ),
+        ({"X": (1, [1.0]), "Y": ([[0, 1]], [1.0])}, None, "one axis"),
+        ([], None, "responses are"),
+        ({"X": ([0, 1], [0.5, 0.5]), "Y": ([[0, 1]], [1.0])}, ["X"], "states are"),
     ],
 )
 def test_responses_that_do_not_fit_are_refused(responses, states, message) -> None:
@@ -349,6 +352,15 @@ def test_noise_gets_a_name_that_no_variable_has() -> None:
     assert y.box.dom.names == ("X", "N(Y)'")
     cause = dc.CausalGraph([("N(Y)", "Y")])
     assert dc.world_diagram(cause, [("Y", 1, {"N(Y)": 1})]).cod.names == ("Y",)
+
+
+def test_graphs_and_models_are_told_from_other_things() -> None:
+    with pytest.raises(dc.QueryError, match="give a CausalGraph"):
+        dc.functional_model("X->Y", {})
+    with pytest.raises(dc.QueryError, match="give a CausalGraph"):
+        dc.world_diagram("X->Y", [("Y", 1)])
+    with pytest.raises(dc.ModelError, match="priors name Y"):
+        dc.functional_model(dc.CausalGraph(nodes=["Y"]), {"Y": ([0], [1])}, {"Y": [1]})
 
 
 def test_functions_drawn_get_a_name_that_no_variable_has() -> None:

@@ -21,12 +21,12 @@ import opt_einsum
 
 # far below the rounding of anything real, so that the real parts are exact
 STEP = 1e-30
-# Singular values relative to the largest. Those of zero come out near 1e-16; in 1900
+# Singular values relative to the largest. Those of zero come out near 1e-16; in 2500
 # random queries the rest were never below 1e-8.
 RANK = 1e-10
 # Share of the gradient outside the span. In those queries it was at most 3e-12 or at
-# least 2e-4; a value between the two would be no verdict.
-INSIDE, OUTSIDE = 1e-8, 1e-5
+# least 2e-5; a value between the two would be no verdict.
+INSIDE, OUTSIDE = 1e-8, 1e-6
 
 Names = Sequence[str]
 Edges = Iterable[Sequence[str]]

@@ -8,7 +8,7 @@ For reading, the state replaces the variable, and the formula is simplified agai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from distcausal.diagrams.estimand import (
     Ratio,
     Sum,
     leaves,
+    parts,
     product_of,
     ratio_of,
     sum_over,
@@ -77,6 +78,14 @@ def value_of(total: Signed, available: Available, writer: Writer) -> float:
     return value
 
 
+def _bottoms(formula: Expression) -> Iterator[Expression]:
+    """What a formula and its parts divide by."""
+    if isinstance(formula, Ratio):
+        yield formula.bottom
+    for part in parts(formula):
+        yield from _bottoms(part)
+
+
 class Writer:
     """Writes formulas with the states of variables in place of their letters.
 
@@ -107,7 +116,8 @@ class Writer:
             for leaf in leaves(simple)
             if leaf.given
         ]
-        return list(dict.fromkeys(found))
+        below = [self._one(bottom, to_text) + " > 0" for bottom in _bottoms(simple)]
+        return list(dict.fromkeys([*found, *below]))
 
     def simplified(self, formula: Expression) -> Expression:
         """Formula in which states stand where variables were held at them."""

@@ -40,6 +40,7 @@ from distcausal.diagrams.solve import settled
 __all__ = ["Crossing", "Obstacle", "Search", "Signed", "remaining"]
 
 Signed = tuple[tuple[int, Expression], ...]
+Ratios = tuple[tuple[int, Expression, Expression], ...]
 Claims = tuple[Claim, ...]
 
 
@@ -165,7 +166,7 @@ class Search:
         condition = None if whole is None else self._signed(given, frozenset(), seen)
         if whole is not None and condition is not None:
             return Crossing(whole, condition, known, None, True, pattern)
-        among = self._among(event, given, frozenset())
+        among = self._among(event, given, frozenset(), {})
         if among is None:
             return Crossing(None, None, known, obstacle, False, pattern)
         terms = tuple((sign, ratio_of(top, bottom)) for sign, top, bottom in among)
@@ -174,12 +175,28 @@ class Search:
         return Crossing(terms, one, known, None, True, pattern, divisors)
 
     def _among(
-        self, event: Claims, given: Claims, done: frozenset[int]
-    ) -> tuple[tuple[int, Expression, Expression], ...] | None:
+        self,
+        event: Claims,
+        given: Claims,
+        done: frozenset[int],
+        seen: dict[tuple[frozenset[Claim], frozenset[int]], Ratios | None],
+    ) -> Ratios | None:
         """Ratios that add up, with their signs, to a probability given something.
 
         Unlike `_signed` it needs no formula of what is given, if that cancels.
         """
+        key = frozenset(event), done
+        if key not in seen:
+            seen[key] = self._add_ratios(event, given, done, seen)
+        return seen[key]
+
+    def _add_ratios(
+        self,
+        event: Claims,
+        given: Claims,
+        done: frozenset[int],
+        seen: dict[tuple[frozenset[Claim], frozenset[int]], Ratios | None],
+    ) -> Ratios | None:
         condition, whole = self.pattern(given), self.pattern((*given, *event))
         assert condition is not None
         if whole is None:
@@ -190,10 +207,10 @@ class Search:
         if top is not None and bottom is not None:
             return ((1, top, bottom),)
         for rest, other, wire in self._turned(event, done):
-            without = self._among(rest, given, done | {wire})
+            without = self._among(rest, given, done | {wire}, seen)
             if without is None:
                 continue
-            less = self._among((*rest, other), given, done | {wire})
+            less = self._among((*rest, other), given, done | {wire}, seen)
             if less is not None:
                 negative = ((-sign, up, down) for sign, up, down in less)
                 return (*without, *negative)

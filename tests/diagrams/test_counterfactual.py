@@ -323,6 +323,16 @@ def test_a_stratum_that_is_needed_and_never_seen_is_named() -> None:
         found.evaluate(joint)
 
 
+def test_a_ratio_that_cannot_be_formed_is_named() -> None:
+    napkin = dc.CausalGraph.from_edges("W -> Z -> X -> Y; W <-> X; W <-> Y")
+    found = dc.identify_counterfactual(napkin, [("Y", 1, {"X": 1})])
+    model = dc.random_model(napkin, seed=0)
+    never = np.zeros_like(model.tables["X"])
+    never[..., 0] = 1
+    with pytest.raises(dc.PositivityError, match=r"do not hold: .*x=1.*> 0"):
+        found.evaluate(dc.CausalModel(napkin, {**model.tables, "X": never}))
+
+
 def test_a_result_survives_json() -> None:
     found = dc.identify_counterfactual(BOW, [("Y", 1, {"X": 1})], [("X", 1)])
     again = dc.CounterfactualIdentification.from_json(found.to_json())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distcausal.datasets.simulation import generator
+from distcausal.diagrams.draws import draw_places
 from distcausal.diagrams.graph import CausalGraph
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.model import CausalModel
@@ -195,7 +196,7 @@ def make_causal_model(
     )
     model = CausalModel(chosen, drawn.tables, known)
     model.query(outcomes, do=treatments)  # refuses names that cannot be asked about
-    places = _draws(model, n, generator(seed, "make_causal_model draws"))
+    places = draw_places(model, n, generator(seed, "make_causal_model draws"))
     return CausalSimulation(model=model, places=places, outcome=outcomes, do=treatments)
 
 
@@ -294,15 +295,3 @@ def _states(graph: CausalGraph, states: States) -> dict[str, tuple[Hashable, ...
             f"{listing(empty)} should have at least one state; got states={states}."
         )
     return known
-
-
-def _draws(
-    model: CausalModel, n: int, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Draw every variable after its causes; return the observed ones."""
-    full, places = model.full, dict[str, np.ndarray]()
-    for name in full.topological_order():
-        upto = model.tables[name].cumsum(axis=-1)[..., :-1]
-        rows = upto[tuple(places[parent] for parent in full.parents(name))]
-        places[name] = (rng.uniform(size=(n, 1)) >= rows).sum(axis=-1)
-    return {name: places[name] for name in model.graph.observed}

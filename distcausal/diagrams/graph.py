@@ -20,6 +20,7 @@ from distcausal.errors import DataWarning, GraphError, QueryError, listing
 
 if TYPE_CHECKING:
     import networkx as nx
+    from matplotlib.axes import Axes
 
     from distcausal.diagrams.diagram import Diagram
 
@@ -282,6 +283,12 @@ class CausalGraph(Record):
         wanted = outputs.split() if isinstance(outputs, str) else outputs
         entering = inputs.split() if isinstance(inputs, str) else inputs
         return network_diagram(self, outputs=wanted, inputs=entering)
+
+    def draw(self, ax: Axes | None = None) -> Axes:
+        """Draw the graph: causes left of effects, shared unobserved causes dashed."""
+        from distcausal.diagrams._draw_graph import draw_graph
+
+        return draw_graph(self, ax)
 
     def to_edges(self) -> str:
         """Write the graph as edges, as `from_edges` reads them."""

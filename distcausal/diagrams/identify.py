@@ -186,7 +186,7 @@ class Identification(Result):
         sources = [
             f"P(V | do({', '.join(s)}))" if s else "P(V)" for s in self.query.sources
         ]
-        steps = self.derivation.rows()
+        steps = [(step.name, _shortened(step.after.text())) for step in self.derivation]
         notes = (
             [f"{self._asked()} = {formula}."] if self.identified else [_refusal(self)]
         )
@@ -200,6 +200,13 @@ class Identification(Result):
             rows=tuple(steps),
             notes=(*notes, *self.notes),
         )
+
+    def to_latex(self) -> str:
+        """Write the formula and the moves that lead to it as displayed mathematics.
+
+        Needs the LaTeX package amsmath. Without a formula, the moves alone.
+        """
+        return self.derivation.to_latex()
 
     def _asked(self) -> str:
         """The question, in the letters of the formula."""
@@ -220,6 +227,11 @@ class Identification(Result):
         if not self.identified:
             return f"{self.query} is not identified"
         return f"{self._asked()} = {self.estimand!r}"
+
+
+def _shortened(text: str, most: int = 58) -> str:
+    """Cut a text that would make a table wider than a page."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def identify(

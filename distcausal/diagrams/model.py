@@ -23,6 +23,9 @@ from distcausal.diagrams.space import Space, as_type
 from distcausal.diagrams.tables import read_tables
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from distcausal._base.keys import Seed
     from distcausal.data.distributions import RandomDistributions
     from distcausal.diagrams.channel import Channel
     from distcausal.diagrams.diagram import Diagram
@@ -296,6 +299,30 @@ class CausalModel(Record):
         answer = self.query(outcome, do, given)
         made = variables("outcome", outcome)
         return answer_distributions(answer, made, outcomes, summary)
+
+    def sample(self, n: int, *, seed: Seed = 0) -> pd.DataFrame:
+        """Draw units from the model, one row each, a column per observed variable.
+
+        Examples
+        --------
+        >>> import distcausal as dc
+        >>> model = dc.random_model(dc.CausalGraph.from_edges("X -> Y"), seed=1)
+        >>> model.sample(3, seed=2).shape
+        (3, 2)
+        """
+        import pandas as pd
+
+        from distcausal._base.keys import check_seed, host_stream
+        from distcausal.diagrams.draws import draw_places
+
+        check_seed(seed)
+        places = draw_places(self, n, host_stream(seed, "CausalModel.sample"))
+        return pd.DataFrame(
+            {
+                name: pd.Series(list(self.states[name])).to_numpy()[at]
+                for name, at in places.items()
+            }
+        )
 
     def complexity(
         self, outcome: str | Iterable[str], do: Setting = None, given: Setting = None

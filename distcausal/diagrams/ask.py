@@ -17,6 +17,7 @@ from distcausal.diagrams.contraction import (
     relevant,
     weigh,
 )
+from distcausal.diagrams.fresh import fresh
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.masks import bits, mask_of
 from distcausal.diagrams.query import variables
@@ -82,19 +83,12 @@ def answer(
     axes: dict[str, tuple[Any, ...]] = {}
     if repeat is not None:
         law = law[repeat]
-        axes[_fresh("intervention", named)] = tuple(range(len(repeat)))
+        axes[fresh("intervention", named)] = tuple(range(len(repeat)))
     if draws is not None:
-        axes[_fresh("draw", named)] = tuple(range(draws))
+        axes[fresh("draw", named)] = tuple(range(draws))
     for name in named:
         axes[name] = model.states[name]
     return LabelledArray(law, axes)
-
-
-def _fresh(name: str, taken: tuple[str, ...]) -> str:
-    """Name of an axis that no variable of the answer has."""
-    while name in taken:
-        name += "'"
-    return name
 
 
 def cost(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distcausal._base.fit import Record
+from distcausal.diagrams.fresh import fresh
 from distcausal.diagrams.masks import Masks, bits, mask_of
 from distcausal.errors import DataWarning, GraphError, QueryError, listing
 
@@ -247,12 +248,9 @@ class CausalGraph(Record):
         """
         if not self.bidirected:
             return self
-        causes = [f"U({one},{other})" for one, other in self.bidirected]
-        taken = set(self.nodes)
-        for place in range(len(causes)):
-            while causes[place] in taken:
-                causes[place] += "'"
-            taken.add(causes[place])
+        causes: list[str] = []
+        for pair in self.bidirected:
+            causes.append(fresh(f"U({','.join(pair)})", (*self.nodes, *causes)))
         arrows = [
             (cause, end)
             for cause, pair in zip(causes, self.bidirected, strict=True)

@@ -45,6 +45,8 @@ def variables(argument: str, names: str | Iterable[str] | None) -> tuple[str, ..
     """Names of a role, once each; one name may come without a list."""
     if names is None:
         return ()
+    if not isinstance(names, Iterable):
+        raise QueryError(f"{argument} is {names!r}; give names of variables.")
     found = (names,) if isinstance(names, str) else tuple(names)
     twice = [name for name in found if found.count(name) > 1]
     if twice:
@@ -104,10 +106,10 @@ def read_sources(
     graph: CausalGraph, experiments: Sequence[Iterable[str]], observational: bool
 ) -> tuple[Source, ...]:
     """Distributions that are available, the observed one first."""
-    if isinstance(experiments, str):
+    if isinstance(experiments, str) or not isinstance(experiments, Iterable):
         raise QueryError(
-            f"experiments is the text {experiments!r}; give a list with the variables "
-            f"of each experiment, such as [[{experiments!r}]]."
+            f"experiments is {experiments!r}; give a list with the variables of each "
+            "experiment, such as [['X']]."
         )
     found: list[Source] = [()] if observational else []
     for experiment in experiments:

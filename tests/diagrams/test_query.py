@@ -132,3 +132,18 @@ def test_what_an_experiment_sets_may_be_named_in_any_order(order):
     expected = model.query("Y", do=["Z", "X"]).values
     for key in (order, order[::-1]):
         assert found.evaluate({key: law}).values == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"experiments": "X"}, "experiments is 'X'"),
+        ({"experiments": None}, "experiments is None"),
+        ({"experiments": [5]}, "experiments is 5"),
+        ({"do": 5}, "do is 5"),
+    ],
+)
+def test_what_is_no_list_of_names_is_refused(options: dict, message: str) -> None:
+    graph = dc.CausalGraph.from_edges("X->Y")
+    with pytest.raises(dc.QueryError, match=message):
+        dc.identify(graph, "Y", **options)

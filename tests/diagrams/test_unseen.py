@@ -104,3 +104,11 @@ def test_a_shared_cause_has_no_direction() -> None:
     one = dc.CausalGraph(nodes=["A", "B"], bidirected=[("B", "A")])
     assert one == dc.CausalGraph(bidirected=[("A", "B")])
     assert one.with_latents().latent == ("U(A,B)",)
+
+
+def test_latent_causes_have_names_of_their_own() -> None:
+    pairs = [("A", "B,C"), ("A,B", "C")]
+    graph = dc.CausalGraph(bidirected=pairs, nodes=["A", "A,B", "U(A,B)"])
+    full = graph.with_latents()
+    assert full.latent == ("U(A,B,C)", "U(A,B,C)'")
+    assert full.latent_projection().bidirected == graph.bidirected

@@ -13,6 +13,7 @@ from distcausal._base.table import Table, number, p_value
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = ["FalsificationTests"]
 
@@ -44,6 +45,9 @@ class FalsificationTests(Result):
         where ``reason`` says why there is no test.
     p_adjusted
         P-values adjusted for the number of tests.
+    method
+        ``"likelihood ratio"``, a number of shuffles, ``"Rao-Scott"`` or ``"Wald"``;
+        empty where there is no test.
     n
         Observations behind each test.
     reason
@@ -77,6 +81,7 @@ class FalsificationTests(Result):
     df: np.ndarray
     p_value: np.ndarray
     p_adjusted: np.ndarray
+    method: tuple[str, ...]
     n: np.ndarray
     reason: tuple[str, ...]
     complete: bool
@@ -89,6 +94,7 @@ class FalsificationTests(Result):
         "df",
         "p_value",
         "p_adjusted",
+        "method",
         "n",
         "reason",
     )
@@ -133,6 +139,45 @@ class FalsificationTests(Result):
         }
         return pd.DataFrame([row])
 
+    def plot_data(self) -> pd.DataFrame:
+        """Return what `plot` draws: label, p-value and adjusted p-value per statement.
+
+        Statements without a test are left out.
+        """
+        tested = ~np.isnan(self.p_value)
+        frame = self.tidy().assign(label=self.label)
+        return frame.loc[tested, ["label", "p_value", "p_adjusted"]].reset_index(
+            drop=True
+        )
+
+    def plot(self, ax: Axes | None = None, *, size: float = 0.05) -> Axes:
+        """Draw p-values and adjusted p-values, one line per statement.
+
+        Parameters
+        ----------
+        ax
+            Matplotlib axes to draw into; without one a new figure is made. Nothing is
+            shown, and the settings of matplotlib stay as they are.
+        size
+            Where to draw the line below which a statement is rejected.
+        """
+        data = self.plot_data()
+        if ax is None:
+            from matplotlib.figure import Figure
+
+            height = 1.2 + 0.3 * len(data)
+            ax = Figure(figsize=(6.0, height), layout="constrained").add_subplot()
+        place = np.arange(len(data))
+        ax.plot(data["p_value"], place, "o", fillstyle="none", label="p-value")
+        ax.plot(data["p_adjusted"], place, "o", label="adjusted")
+        ax.axvline(size, linewidth=0.8, color="0.5")
+        ax.set_yticks(place, data["label"])
+        ax.invert_yaxis()
+        ax.set_xlim(-0.02, 1.02)
+        ax.set_xlabel("p-value")
+        ax.legend()
+        return ax
+
     def summary(self) -> Table:
         """Return the printable table, one line per statement."""
         rows = zip(
@@ -141,11 +186,12 @@ class FalsificationTests(Result):
             (str(df) if df else "" for df in self.df),
             map(p_value, self.p_value),
             map(p_value, self.p_adjusted),
+            self.method,
             strict=True,
         )
         return Table(
             title="Tests of What the Graph Implies",
-            columns=("statement", "statistic", "df", "p-value", "p adjusted"),
+            columns=("statement", "statistic", "df", "p-value", "p adjusted", "by"),
             rows=tuple(rows),
             left=(("Statements", str(len(self))),),
             right=(("Observations", str(int(self.n.max(initial=0)))),),

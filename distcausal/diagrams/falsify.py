@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import nan
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from distcausal._base.keys import Seed, check_seed, seed_record
+from distcausal._base.session import versions
 from distcausal.diagrams.constraints import (
     Independence,
     Invariance,
     independences,
     invariances,
 )
-from distcausal.diagrams.estimand import Prob
 from distcausal.diagrams.falsification import FalsificationTests
 from distcausal.diagrams.graph import CausalGraph, check_graph
-from distcausal.diagrams.independence import g_test, shuffled_p_value
-from distcausal.diagrams.invariance import differences, wald
 from distcausal.diagrams.observations import (
     Rows,
-    Sample,
     group_rows,
     known_states,
     read_columns,
 )
+from distcausal.diagrams.statement_tests import StatementData, Tested, run_test
 from distcausal.errors import (
-    ComplexityError,
+    DataError,
     DesignError,
     InferenceWarning,
-    PositivityError,
     check_choice,
     listing,
 )
@@ -41,6 +37,9 @@ from distcausal.numerics.multiplicity import CORRECTIONS, adjusted
 __all__ = ["falsify"]
 
 KINDS = ("independence", "verma")
+_FEW = 20  # states that are never too many
+_FEW_CLUSTERS = 10
+_PER_DF = 3  # clusters for each degree of freedom
 
 
 def falsify(
@@ -51,9 +50,10 @@ def falsify(
     cluster: Any = None,
     kinds: str | Iterable[str] = KINDS,
     correction: str = "holm",
-    draws: int = 0,
-    seed: int = 0,
+    draws: int | None = None,
+    seed: Seed = 0,
     states: Mapping[str, Sequence[Hashable]] | None = None,
+    missing: str = "raise",
 ) -> FalsificationTests:
     """Test everything that a causal graph implies for observed data.
 
@@ -80,39 +80,53 @@ def falsify(
         ``"bh"`` or ``"none"``.
     draws
         Shuffles of one variable within strata of the others, from which p-values of
-        independences are computed; with 0 they come from the limiting law. Formulas
-        after interventions have no such shuffles; theirs come from the limiting law.
+        independences are computed. By default only where counts are small, up to 9,999,
+        fewer where twenty of them reach the statistic or observations are many. With 0
+        never. Formulas after interventions have no such shuffles.
     seed
-        Seed of the shuffles.
+        Seed of the shuffles, a whole number or a JAX key.
     states
         States of variables, where not those found in the frame.
+    missing
+        ``"raise"`` refuses gaps, ``"drop"`` leaves out the rows that have them.
 
     Returns
     -------
     FalsificationTests
         One row per statement with ``constraint``, ``statistic``, ``df``, ``p_value``,
-        ``p_adjusted``, ``n`` and ``reason``.
+        ``p_adjusted``, ``method``, ``n`` and ``reason``.
 
     Raises
     ------
     DataError
-        If a column is absent or has gaps.
+        If a column is absent or has gaps, or there is one cluster.
     DesignError
-        If ``draws`` are asked for with weights or clusters, whose rows are not alike.
+        If ``draws`` are asked for with weights or clusters, whose rows are not alike,
+        or a variable has more than half as many states as there are observations.
 
     Warns
     -----
     InferenceWarning
-        If a statement cannot be tested; its row says why.
+        If a statement cannot be tested (its row says why), if clusters are fewer than
+        ten or than three per degree of freedom of a Wald test, or if ``draws=0`` and
+        counts are too small.
 
     Notes
     -----
     Independences are tested by the likelihood ratio within strata, degrees of freedom
-    added up over strata without empty rows and columns; with weights or clusters, and
-    for the other kind, by a Wald test with the covariance of the plug-in estimate.
-    The latter rejects too often where the formula divides by shares of few observations
-    (13 % in place of 5 % with 12 degrees of freedom and 2,000 observations in 81 cells,
-    5 % with 10,000); merging states helps. Where such a share is zero there is no test.
+    added up over strata without empty rows and columns. Counts are small, and shuffled,
+    if cells are expected to hold fewer than five observations on average, or if the
+    mean of the statistic exceeds its degrees of freedom by more than a tenth of its
+    standard deviation, to the next order. With weights or clusters the statistic is
+    Pearson's with the corrections of Rao and Scott, which errs on the side of the graph
+    where clusters or strata are small: it then rejects less often than it says.
+
+    Formulas after interventions are tested by Wald's statistic with the covariance of
+    the plug-in estimate and Hotelling's law for as many units, clusters or effective
+    observations as there are. It rejects too often where the formula divides by shares
+    of few observations (13 % in place of 5 % with 12 degrees of freedom and 2,000
+    observations in 81 cells, 5 % with 10,000), and more so in clusters; merging states
+    helps. Where such a share is zero there is no test.
 
     What is covered: of independences, one statement per pair that some set separates,
     so that an edge left out by mistake breaks one, unless the law hides it. They do not
@@ -149,12 +163,10 @@ def falsify(
     check_choice("correction", correction, CORRECTIONS)
     plain = weights is None and cluster is None
     _check_draws(draws, plain)
+    check_seed(seed)
     found, complete = _constraints(graph, wanted)
-    data = _read(frame, graph, Rows(weights, cluster), states, plain)
-    tests = [
-        _test(constraint, data, draws, np.random.default_rng([seed, place]))
-        for place, constraint in enumerate(found)
-    ]
+    data = _read(frame, graph, Rows(weights, cluster, missing), states)
+    tests = [run_test(statement, data, draws, seed) for statement in found]
     p_values = np.array([test.p_value for test in tests], dtype=float)
     result = FalsificationTests(
         kind=tuple(one.kind for one in found),
@@ -164,48 +176,39 @@ def falsify(
         df=np.array([test.df for test in tests], dtype=int),
         p_value=p_values,
         p_adjusted=adjusted(p_values, correction),
+        method=tuple(test.method for test in tests),
         n=np.full(len(found), data.sample.n),
         reason=tuple(test.reason for test in tests),
         complete=complete,
         settings={
             "graph": repr(graph),
-            "weights": weights if isinstance(weights, str | None) else "an array",
-            "cluster": cluster if isinstance(cluster, str | None) else "an array",
+            "weights": _written(weights),
+            "cluster": _written(cluster),
             "kinds": wanted,
             "correction": correction,
             "draws": draws,
-            "seed": seed,
+            "seed": seed_record(seed),
             "states": data.states,
+            "missing": missing,
+            "dropped": data.sample.dropped,
+            "versions": versions(),
         },
     )
-    _warn_untested(result)
+    _warn(result, tests, data)
     return result
 
 
-@dataclass(frozen=True, eq=False)
-class _Data:
-    """Cells of the data, and whether each observation counts the same."""
-
-    sample: Sample
-    states: dict[str, tuple[Hashable, ...]]
-    graph: CausalGraph
-    plain: bool
-
-
-class _Tested(NamedTuple):
-    statistic: float
-    df: int
-    p_value: float
-    reason: str
-
-
-def _check_draws(draws: int, plain: bool) -> None:
-    if draws < 0:
-        raise DesignError(f"draws={draws} should be 0, for no shuffles, or more.")
+def _check_draws(draws: int | None, plain: bool) -> None:
+    whole = isinstance(draws, int | np.integer) and not isinstance(draws, bool)
+    if draws is not None and not (whole and draws >= 0):
+        raise DesignError(
+            f"draws={draws!r} should be a whole number: 0 for no shuffles, or how "
+            "many. Leave it out to shuffle only where counts are small."
+        )
     if draws and not plain:
         raise DesignError(
             f"draws={draws} asks for shuffles of observations, but with weights or "
-            "clusters these are not alike. Leave draws at 0 for a Wald test."
+            "clusters these are not alike. Leave draws out."
         )
 
 
@@ -227,102 +230,43 @@ def _read(
     graph: CausalGraph,
     how: Rows,
     states: Mapping[str, Sequence[Hashable]] | None,
-    plain: bool,
-) -> _Data:
+) -> StatementData:
     seen = graph.latent_projection()
     columns = read_columns(frame, seen.nodes, how, "the data")
     known = known_states([columns], states)
-    return _Data(group_rows(columns, seen.nodes, known), known, seen, plain)
-
-
-def _test(
-    constraint: Independence | Invariance,
-    data: _Data,
-    draws: int,
-    rng: np.random.Generator,
-) -> _Tested:
-    """Test of one statement, or why there is none."""
-    if isinstance(constraint, Invariance):
-        return _compared(constraint, data)
-    if not data.plain:
-        return _compared(_as_invariance(constraint, data.graph), data)
-    names, codes = data.sample.names, data.sample.codes
-    one, other = (
-        codes[:, names.index(name)] for name in (constraint.one, constraint.other)
-    )
-    place = data.sample.places(constraint.given, data.states)
-    stratum = np.unique(place, return_inverse=True)[1]
-    found = g_test(one, other, stratum, data.sample.count)
-    if not found.df:
-        return _untested(_too_few(constraint, data))
-    p_value = found.p_value
-    if draws:
-        times = data.sample.count.astype(int)
-        one, other, stratum = (np.repeat(at, times) for at in (one, other, stratum))
-        p_value = shuffled_p_value(one, other, stratum, draws, rng)
-    return _Tested(found.statistic, found.df, p_value, "")
-
-
-def _too_few(constraint: Independence, data: _Data) -> str:
-    """Why strata have no table to compare."""
-    for name in (constraint.one, constraint.other):
-        seen = data.sample.codes[:, data.sample.names.index(name)]
-        if len(np.unique(seen)) < 2:
-            return f"{name} has the same state in all observations."
-    return (
-        f"Nowhere among observations with the same {', '.join(constraint.given)} do "
-        f"both {constraint.one} and {constraint.other} vary."
-    )
-
-
-def _as_invariance(constraint: Independence, graph: CausalGraph) -> Invariance:
-    """The same statement about a conditional probability, for Wald's test."""
-    behind = (constraint.other, *constraint.given)
-    law = Prob(frozenset((constraint.one,)), frozenset(behind))
-    return Invariance(
-        (constraint.one,), constraint.given, (constraint.other,), law, graph
-    )
-
-
-def _compared(constraint: Invariance, data: _Data) -> _Tested:
-    """Wald's test of an invariance."""
-    from scipy.stats import chi2
-
-    others = (*constraint.target, *constraint.fixed)
-    try:
-        found = wald(
-            *differences(
-                constraint.formula,
-                data.graph,
-                others,
-                constraint.spare,
-                data.sample,
-                data.states,
-            )
+    _check_states(known, columns.count.sum())
+    sample = group_rows(columns, seen.nodes, known)
+    if sample.clusters is not None and sample.clusters < 2:
+        raise DataError(
+            "the data hold one cluster; between clusters there is then nothing to "
+            "learn from. Leave cluster out, or take finer ones."
         )
-    except (PositivityError, ComplexityError) as fault:
-        return _untested(_sentence(fault))
-    if found is None:
-        return _untested(
-            "Some differences have no sampling error: shares are 0 or 1 there."
+    plain = how.weights is None and how.cluster is None
+    return StatementData(sample, known, seen, plain)
+
+
+def _check_states(known: Mapping[str, Sequence[Hashable]], n: float) -> None:
+    """Raise where hardly two observations share a state: nothing can be counted."""
+    many = [
+        f"{name} ({len(labels)})"
+        for name, labels in known.items()
+        if len(labels) > max(_FEW, n / 2)
+    ]
+    if many:
+        raise DesignError(
+            "the tests count observations with the same states, so variables should "
+            f"have few of them, but {listing(many)} have more than half as many as "
+            f"there are observations ({n:.0f}). Cut numeric variables into a few "
+            "classes."
         )
-    statistic, df = found
-    if not df:
-        return _untested("Nothing in the formula varies in the data.")
-    return _Tested(statistic, df, float(chi2.sf(statistic, df)), "")
 
 
-def _untested(reason: str) -> _Tested:
-    return _Tested(nan, 0, nan, reason)
+def _written(given: Any) -> str | None:
+    """A column's name, or that there was an array."""
+    return given if isinstance(given, str | None) else "array"
 
 
-def _sentence(fault: Exception) -> str:
-    """Fact of a message, without its remedy and with a capital."""
-    text = str(fault).partition(" Merge states")[0].partition(" Cut numeric")[0]
-    return text[:1].upper() + text[1:]
-
-
-def _warn_untested(result: FalsificationTests) -> None:
+def _warn(result: FalsificationTests, tests: Sequence[Tested], data: Any) -> None:
     gone = [one for one, why in zip(result.label, result.reason, strict=True) if why]
     if gone:
         warnings.warn(
@@ -331,4 +275,38 @@ def _warn_untested(result: FalsificationTests) -> None:
             "often helps.",
             InferenceWarning,
             stacklevel=3,
+        )
+    small = [
+        f"{label} (df {one.df})"
+        for label, one in zip(result.label, tests, strict=True)
+        if one.small
+    ]
+    if small:
+        warnings.warn(
+            f"{data.sample.n} observations are too few for the limiting law of "
+            f"{listing(small)}: true statements would be rejected too often. Leave "
+            "draws out, for shuffles within strata.",
+            InferenceWarning,
+            stacklevel=3,
+        )
+    _warn_few(result, data.sample.clusters)
+
+
+def _warn_few(result: FalsificationTests, clusters: int | None) -> None:
+    """Warn where clusters are few, of themselves or for the degrees of freedom."""
+    if clusters is None:
+        return
+    pairs = zip(result.label, result.method, result.df, strict=True)
+    tight = [
+        f"{label} (df {df})"
+        for label, method, df in pairs
+        if method == "Wald" and clusters < _PER_DF * df
+    ]
+    if clusters < _FEW_CLUSTERS or tight:
+        for_what = f" for {listing(tight)}" if tight else ""
+        warnings.warn(
+            f"{clusters} clusters are few{for_what}: p-values are rough and the tests "
+            "find little. Merge states, or take finer clusters where that is right.",
+            InferenceWarning,
+            stacklevel=4,
         )

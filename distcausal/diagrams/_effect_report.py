@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
         Estimates,
     )
 
-__all__ = ["cell_names", "contrast_table", "effect_table"]
+__all__ = ["cell_names", "contrast_table", "effect_latex", "effect_table"]
 
 _MOST_ROWS = 40
-_HEADS = ("", "estimate", "std err", "z", "P>|z|", "low", "high")
 Row = tuple[str, ...]
 
 
@@ -44,15 +44,24 @@ def _written(at: dict[str, object], names: tuple[str, ...]) -> str:
     return ", ".join(f"{name}={at[name]}" for name in names)
 
 
+def effect_latex(fit: EffectResult) -> str:
+    """Summary with the formula as mathematics, not as a note."""
+    table = effect_table(fit, 0.95)
+    if not fit.formula_latex:
+        return table.as_latex()
+    bare = replace(table, notes=table.notes[1:])
+    return f"{bare.as_latex()}\\[\n{fit.formula_latex}\n\\]\n"
+
+
 def effect_table(fit: EffectResult, confidence: float) -> Table:
-    """Summary of an estimated effect."""
+    """Summary of an estimated effect; the first note is the formula."""
     rows: list[Row] = []
     notes = [f"{fit.query} = {fit.formula}"]
     if has_plain_effect(fit):
         plain = compare_settings(fit, None, None, None, "difference")
-        rows += _rows(plain, confidence, tests=True)
+        rows += _rows(plain, confidence)
         notes.append(plain.meaning)
-    rows += _rows(fit, confidence, tests=False)
+    rows += _rows(fit, confidence)
     hidden = len(rows) - _MOST_ROWS
     if hidden > 0:
         rows = rows[:_MOST_ROWS]
@@ -61,7 +70,7 @@ def effect_table(fit: EffectResult, confidence: float) -> Table:
         title="Causal Effect Estimates",
         left=_method(fit),
         right=_counts(fit),
-        columns=_HEADS,
+        columns=_heads(fit),
         rows=tuple(rows),
         notes=(*notes, _interval_note(fit, confidence), *fit.notes),
     )
@@ -72,24 +81,32 @@ def contrast_table(contrast: EffectContrast, confidence: float) -> Table:
     return Table(
         title="Comparison of Interventions",
         left=(("Scale", contrast.scale),),
-        columns=_HEADS,
-        rows=tuple(_rows(contrast, confidence, tests=True)),
-        notes=(contrast.meaning, _interval_note(contrast, confidence)),
+        columns=_heads(contrast),
+        rows=tuple(_rows(contrast, confidence)),
+        notes=(
+            contrast.meaning,
+            _interval_note(contrast, confidence),
+            *contrast.notes,
+        ),
     )
 
 
-def _rows(estimates: Estimates, confidence: float, *, tests: bool) -> list[Row]:
+def _heads(estimates: Estimates) -> Row:
+    letter = "z" if estimates.df is None else "t"
+    return ("", "estimate", "std err", letter, f"P>|{letter}|", "low", "high")
+
+
+def _rows(estimates: Estimates, confidence: float) -> list[Row]:
     """A row per number; a probability is not tested against zero."""
     frame = estimates.tidy(confidence)
     errors = frame["std_error"].to_numpy()
     places = decimals(float(np.median(errors)) if len(errors) else 0.0)
-    blank = ("",) * len(frame)
     columns = [
         tuple(frame["term"]),
         numbers(frame["estimate"], places),
         numbers(errors, places),
-        numbers(frame["statistic"], 3) if tests else blank,
-        tuple(map(p_value, frame["p_value"])) if tests else blank,
+        numbers(frame["statistic"], 3),
+        tuple(map(p_value, frame["p_value"])),
         numbers(frame["conf_low"], places),
         numbers(frame["conf_high"], places),
     ]
@@ -126,6 +143,10 @@ def _counts(fit: EffectResult) -> Pairs:
 def _interval_note(estimates: Estimates, confidence: float) -> str:
     """What the intervals are, and how they were made."""
     made = "normal approximation"
+    if estimates.df is not None:
+        made = f"Student's t with {estimates.df} degrees of freedom, clusters less one"
+    if estimates._scale == "probability":
+        made += "; of probabilities on the logit scale"
     if estimates.draws is not None and estimates.interval == "percentile":
         made = "percentiles of the bootstrap draws; tests use their standard deviation"
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping
 from itertools import product
 from numbers import Real
@@ -10,7 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from distcausal.diagrams.effect_result import EffectContrast, EffectResult
-from distcausal.errors import DesignError, QueryError, check_choice, listing
+from distcausal.errors import (
+    DesignError,
+    InferenceWarning,
+    QueryError,
+    check_choice,
+    listing,
+)
 
 __all__ = ["compare_settings", "has_plain_effect"]
 
@@ -59,24 +66,22 @@ def compare_settings(
     one, other = (_side(fit, states, weight) for states in (last, first))
     values = fit.estimate.values.ravel()
     above, below = one.weights @ values, other.weights @ values
-    if scale != "difference" and not (np.all(above > 0) and np.all(below > 0)):
-        raise DesignError(
-            f"a {scale} needs positive numbers, but {what} is estimated at "
-            f"{listing([*above, *below])}. Use scale='difference'."
-        )
+    _check_scale(scale, what, np.concatenate([above, below]))
     slope_one, slope_other = _slopes(scale, above, below)
     slope = slope_one[:, None] * one.weights + slope_other[:, None] * other.weights
-    draws = None
+    draws, notes = None, tuple[str, ...]()
     if fit.draws is not None:
         pairs = (fit.draws @ side.weights.T for side in (one, other))
         with np.errstate(divide="ignore", invalid="ignore"):
             draws = _scaled(scale, *pairs)
+        notes = _undefined(draws, scale)
     return EffectContrast(
         labels=_labels(fit, one.states, other.states),
         estimate=_scaled(scale, above, below),
         covariance=slope @ fit.covariance @ slope.T,
         draws=draws,
         interval=fit.interval,
+        df=fit.df,
         scale=scale,
         meaning=_meaning(what, scale, one.states, other.states),
         settings={
@@ -86,7 +91,41 @@ def compare_settings(
             "outcome": outcome,
             "scale": scale,
         },
+        notes=notes,
     )
+
+
+def _check_scale(scale: str, what: str, values: np.ndarray) -> None:
+    """Raise unless the two numbers can be divided, as numbers or as odds."""
+    if scale == "difference":
+        return
+    inside = values > 0
+    if scale == "odds-ratio":
+        inside &= values < 1
+    if not inside.all():
+        needs = "positive numbers" if scale == "ratio" else "numbers between 0 and 1"
+        raise DesignError(
+            f"{'a' if scale == 'ratio' else 'an'} {scale} needs {needs}, but {what} is "
+            f"estimated at {listing(values)}. Use scale='difference'."
+        )
+
+
+def _undefined(draws: np.ndarray, scale: str) -> tuple[str, ...]:
+    """Warn of draws that divide by zero, and note it."""
+    lost = int((~np.isfinite(draws)).any(axis=1).sum())
+    if not lost:
+        return ()
+    fact = (
+        f"in {lost} of {len(draws)} bootstrap draws a {scale} divides by zero; it is "
+        "then infinite, and so may be the end of an interval"
+    )
+    warnings.warn(
+        f"{fact}. Draws of 0 over 0 are left out. Use scale='difference', or merge "
+        "states so that no share is so small.",
+        InferenceWarning,
+        stacklevel=4,
+    )
+    return (fact[:1].upper() + fact[1:] + ".",)
 
 
 def _scaled(scale: str, above: np.ndarray, below: np.ndarray) -> np.ndarray:

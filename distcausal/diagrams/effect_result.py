@@ -16,9 +16,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from distcausal._base.fit import Result
+from distcausal.diagrams.intervals import (
+    Ends,
+    draw_ends,
+    plain_ends,
+    probability_ends,
+    quantile,
+    ratio_ends,
+    two_sided,
+)
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.errors import DesignError
-from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EffectContrast", "EffectResult", "Estimates"]
 
-Ends = tuple[np.ndarray, np.ndarray]
+ROUNDING = 1e-12  # standard errors below this share of a number are rounding
 
 
 class Estimates(Result):
@@ -39,6 +47,7 @@ class Estimates(Result):
     covariance: np.ndarray
     draws: np.ndarray | None
     interval: str
+    df: int | None
     settings: dict[str, Any]
 
     @property
@@ -52,9 +61,9 @@ class Estimates(Result):
         raise NotImplementedError
 
     @property
-    def _relative(self) -> bool:
-        """Whether the numbers are ratios, judged on a logarithmic scale."""
-        return False
+    def _scale(self) -> str:
+        """What the numbers are, which says how intervals are made."""
+        raise NotImplementedError
 
     @property
     def _errors(self) -> np.ndarray:
@@ -62,36 +71,38 @@ class Estimates(Result):
 
     @property
     def statistic(self) -> np.ndarray:
-        """Distance from no effect in standard errors, flat."""
+        """Distance from no effect in standard errors, flat.
+
+        NaN for numbers that are no comparisons, and where the error is zero.
+        """
         values, errors = self._values, self._errors
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if self._relative:
-                values, errors = np.log(values), errors / values
-            return np.where(values == 0, 0.0, values / errors)
+        if self._scale not in ("difference", "ratio"):
+            return np.full(values.shape, np.nan)
+        sure = errors <= ROUNDING * np.abs(values)
+        if self._scale == "ratio":
+            values, errors = np.log(values), errors / values
+        found = values / np.where(sure, np.nan, errors)
+        return np.where(values == 0, 0.0, found)
 
     @property
     def p_value(self) -> np.ndarray:
-        """Two-sided normal p-values, flat."""
-        return np.array([math.erfc(abs(z) / math.sqrt(2.0)) for z in self.statistic])
+        """Two-sided p-values, flat: normal, or of Student's t with ``df`` degrees."""
+        return two_sided(self.statistic, self.df)
 
     def _ends(self, confidence: float) -> Ends:
-        """Ends of the intervals, flat: off the draws, or by the normal distribution."""
-        from statistics import NormalDist
-
-        tail = (1.0 - check_confidence(confidence)) / 2.0
+        """Ends of the intervals, flat: off the draws, or by errors and a quantile."""
         if self.draws is not None and self.interval == "percentile":
-            low, high = np.quantile(self.draws, [tail, 1.0 - tail], axis=0)
-            return low, high
-        reach = NormalDist().inv_cdf(1.0 - tail) * self._errors
-        if self._relative:
-            factor = np.exp(reach / self._values)
-            return self._values / factor, self._values * factor
-        return self._values - reach, self._values + reach
+            return draw_ends(self.draws, confidence)
+        made = {"probability": probability_ends, "ratio": ratio_ends}
+        ends = made.get(self._scale, plain_ends)
+        return ends(self._values, self._errors, quantile(confidence, self.df))
 
     def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
         """Return one row per number.
 
         Columns: term, estimate, std_error, statistic, p_value, conf_low, conf_high.
+        The statistic and its p-value are NaN for probabilities and means, which nobody
+        expects to be 0, and for comparisons whose error is zero.
         """
         import pandas as pd
 
@@ -142,13 +153,19 @@ class EffectResult(Estimates):
     draws
         Bootstrap estimates, shape ``(draw, estimate)``; None with the delta method.
     interval
-        ``"normal"`` or ``"percentile"``: how intervals are made.
+        ``"normal"`` or ``"percentile"``: how intervals are made. Normal ones of
+        probabilities are made on the logit scale, so that they stay inside [0, 1].
+    df
+        Degrees of freedom of Student's t, the clusters of the frame that has fewest
+        less one; None if rows are independent, where the normal law takes its place.
     outcome, do, given
         Names in each role; variables that the formula leaves open count as given.
     of
         ``"law"``, or ``"mean"`` where only the mean of a numeric outcome is estimated.
     query, formula, kind, method
         The question, the formula, how it is identified, and how it was estimated.
+    formula_latex
+        The formula in LaTeX's mathematical mode.
     n
         Number of observations used.
     n_clusters
@@ -179,12 +196,14 @@ class EffectResult(Estimates):
     covariance: np.ndarray
     draws: np.ndarray | None
     interval: str
+    df: int | None = None
     outcome: tuple[str, ...]
     do: tuple[str, ...]
     given: tuple[str, ...]
     of: str
     query: str
     formula: str
+    formula_latex: str = ""
     kind: str
     method: str
     n: int
@@ -208,6 +227,10 @@ class EffectResult(Estimates):
     @property
     def _values(self) -> np.ndarray:
         return self.estimate.values.ravel()
+
+    @property
+    def _scale(self) -> str:
+        return "mean" if self.of == "mean" else "probability"
 
     def conf_int(self, confidence: float = 0.95) -> tuple[LabelledArray, LabelledArray]:
         """Return lower and upper ends of the intervals that cover one number each.
@@ -305,6 +328,15 @@ class EffectResult(Estimates):
 
         return effect_table(self, confidence)
 
+    def to_latex(self) -> str:
+        """Write the summary as a LaTeX table, and the formula displayed below it.
+
+        The table needs only booktabs, the formula nothing.
+        """
+        from distcausal.diagrams._effect_report import effect_latex
+
+        return effect_latex(self)
+
     def glance(self) -> pd.DataFrame:
         """Return one row about the estimate: counts, method, the rarest condition."""
         import pandas as pd
@@ -343,14 +375,16 @@ class EffectContrast(Estimates):
         Name of each comparison.
     estimate, std_error
         Comparisons and their standard errors, shape ``(comparison,)``.
-    covariance, draws, interval
-        As in `EffectResult`.
+    covariance, draws, interval, df
+        As in `EffectResult`. Intervals of ratios are made on the logarithmic scale.
     scale
         ``"difference"``, ``"ratio"`` or ``"odds-ratio"``.
     meaning
         What is compared, in a sentence.
     settings
         Every argument as used.
+    notes
+        Sentences shown at the foot of the summary.
     """
 
     labels: tuple[str, ...]
@@ -358,9 +392,11 @@ class EffectContrast(Estimates):
     covariance: np.ndarray
     draws: np.ndarray | None
     interval: str
+    df: int | None = None
     scale: str
     meaning: str
     settings: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -377,8 +413,8 @@ class EffectContrast(Estimates):
         return self.estimate
 
     @property
-    def _relative(self) -> bool:
-        return self.scale != "difference"
+    def _scale(self) -> str:
+        return "difference" if self.scale == "difference" else "ratio"
 
     def conf_int(self, confidence: float = 0.95) -> Ends:
         """Return lower and upper ends of the intervals, shape ``(comparison,)``.

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from distcausal._base.keys import Seed, check_seed, seed_record
 from distcausal._base.session import versions
-from distcausal.diagrams.effect_result import EffectResult
+from distcausal.diagrams.effect_result import ROUNDING, EffectResult
 from distcausal.diagrams.fixing import ADJUSTMENT, DISTRICT
 from distcausal.diagrams.frames import States, plugin_of, weighted_of
 from distcausal.diagrams.identify import Identification
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.needs import Need
-from distcausal.diagrams.observations import Rows, Sample
+from distcausal.diagrams.observations import ROW, Rows, Sample
 from distcausal.diagrams.plugin import PlugIn
+from distcausal.diagrams.render import latex_name, symbols
 from distcausal.diagrams.resample import Bootstrap, read_inference, resampled
 from distcausal.diagrams.weighted import Models, Weighted
 from distcausal.errors import (
@@ -31,6 +35,7 @@ from distcausal.errors import (
 __all__ = ["estimate_effect"]
 
 FEW = 5  # observations below which a conditional share is a guess
+FEW_CLUSTERS = 10  # below which the covariance between clusters is a guess
 METHODS = ("plugin", *ADJUSTMENT, *DISTRICT)
 Column = str | Sequence[Any] | np.ndarray | None
 
@@ -79,7 +84,8 @@ def estimate_effect(
     inference
         ``"delta"``, ``"bootstrap"``, ``"bayesian"``, or a `Bootstrap` with settings.
     states
-        States of variables and their order, where not the sorted labels found.
+        States of variables and their order, where not the labels found: sorted, or in
+        the order of ordered categories. The order matters to `EffectResult.contrast`.
     smoothing
         Added to the weight of every joint state of the formula's variables; with 0 an
         answer that divides by an event not in the sample is refused.
@@ -127,7 +133,15 @@ def estimate_effect(
     linear part of f: by the chain rule each unit's contribution follows from the
     derivative of f with respect to each table of shares. For rows drawn independently
     the covariance is exactly that of multinomial counts through this derivative.
-    Clusters add their rows' contributions first, with the factor G / (G - 1).
+    Clusters add their rows' contributions first, with the factor G / (G - 1), and
+    intervals and tests take Student's t with G - 1 degrees of freedom.
+
+    Warns
+    -----
+    InferenceWarning
+        If the formula divides by probabilities of fewer than 5 observations, there are
+        fewer than 10 clusters, the standard error of an answer is 0 because all
+        observations agree, or resamples have no answer.
 
     Examples
     --------
@@ -158,20 +172,26 @@ def estimate_effect(
     axes, counts = estimator.axes, list(estimator.samples.values())
     shape = [len(labels) for labels in axes.values()]
     clusters = [one.clusters for one in counts if one.clusters is not None]
-    return EffectResult(
+    notes += _few_clusters(clusters)
+    made = EffectResult(
         estimate=LabelledArray(fit.values.reshape(shape), axes),
         covariance=covariance,
         draws=draws,
         interval="normal" if bootstrap is None else bootstrap.interval,
+        df=min(clusters) - 1 if clusters else None,
         of=of,
         method=method,
         n=sum(one.n for one in counts),
         n_clusters=sum(clusters) if clusters else None,
         needs=tuple((*need,) for need in fit.needs),
-        settings=_settings(method, how, models, bootstrap, smoothing, seed, counts),
+        settings={
+            **_settings(method, how, models, bootstrap, smoothing, seed, counts),
+            "states": {n: s for n, s in estimator.states.items() if n != ROW},
+        },
         notes=tuple(notes),
         **_question(found, axes),
     )
+    return replace(made, notes=(*made.notes, *_without_error(made)))
 
 
 def _check(
@@ -185,8 +205,9 @@ def _check(
     """Raise unless the question has a formula and the options go together."""
     check_choice("method", method, METHODS)
     check_seed(seed)
-    if not (np.isfinite(smoothing) and smoothing >= 0):
-        raise DesignError(f"smoothing {smoothing!r} should be 0 or more.")
+    number = isinstance(smoothing, Real) and not isinstance(smoothing, bool)
+    if not (number and np.isfinite(smoothing) and smoothing >= 0):
+        raise DesignError(f"smoothing {smoothing!r} should be a number, 0 or more.")
     if not isinstance(found, Identification):
         raise DesignError(
             f"found is a {type(found).__name__}; give what identify(graph, outcome, "
@@ -211,8 +232,22 @@ def _question(found: Identification, axes: Mapping[str, Any]) -> dict[str, Any]:
         "given": tuple(n for n in axes if n not in (*query.outcome, *query.do)),
         "query": str(query),
         "formula": found.estimand.text(),
+        "formula_latex": f"{_asked(found)} = {found.estimand.latex()}",
         "kind": found.kind,
     }
+
+
+def _asked(found: Identification) -> str:
+    """The question in LaTeX, in the letters of the formula."""
+    letters, query = symbols(found.graph.nodes), found.query
+
+    def written(names: Sequence[str]) -> str:
+        return ", ".join(latex_name(letters[name]) for name in names)
+
+    behind = [rf"\mathrm{{do}}({written(query.do)})"] * bool(query.do)
+    behind += [written(query.given)] * bool(query.given)
+    bar = r" \mid " + ", ".join(behind) if behind else ""
+    return f"P({written(query.outcome)}{bar})"
 
 
 def _check_plugin(models: Models) -> None:
@@ -237,6 +272,47 @@ def _warnings(needs: tuple[Need, ...], smoothing: float) -> list[str]:
     warnings.warn(
         f"{fact}. Shares among so few are guesses, and normal intervals too short; "
         f"merge states{remedy}, and see positivity.",
+        InferenceWarning,
+        stacklevel=3,
+    )
+    return [fact[:1].upper() + fact[1:] + "."]
+
+
+def _few_clusters(clusters: Sequence[int]) -> list[str]:
+    """Warn of a covariance between few clusters, and note it."""
+    if not clusters or min(clusters) >= FEW_CLUSTERS:
+        return []
+    fact = f"there are only {min(clusters)} clusters"
+    warnings.warn(
+        f"{fact}, fewer than {FEW_CLUSTERS}: their covariance is a guess. Intervals "
+        f"and tests use Student's t with {min(clusters) - 1} degrees of freedom, which "
+        "helps where clusters are alike in size and treatment; otherwise compare "
+        "averages of clusters.",
+        InferenceWarning,
+        stacklevel=3,
+    )
+    return [fact[:1].upper() + fact[1:] + ", so that errors are guesses themselves."]
+
+
+def _without_error(fit: EffectResult) -> list[str]:
+    """Warn of answers that the sample shows no variation of, and note it.
+
+    A law on a single state is 1 for sure, not for want of observations.
+    """
+    if fit.of == "law" and prod(len(fit.estimate.axes[n]) for n in fit.outcome) == 1:
+        return []
+    values, errors = fit.estimate.values.ravel(), fit.std_error.values.ravel()
+    flat = np.flatnonzero(errors <= ROUNDING * np.maximum(np.abs(values), 1.0))
+    if not flat.size:
+        return []
+    shown = [f"{fit.terms[at]} = {values[at]:.4g}" for at in flat]
+    fact = (
+        f"the standard error is 0 where the sample shows no variation: {listing(shown)}"
+    )
+    warnings.warn(
+        f"{fact}. The intervals there have no width, which says nothing about how far "
+        "off these numbers are, and comparisons with them are too sure. Give smoothing "
+        "a positive value, merge states, or take more observations.",
         InferenceWarning,
         stacklevel=3,
     )

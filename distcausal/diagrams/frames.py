@@ -14,6 +14,7 @@ from distcausal.diagrams.factor import Source
 from distcausal.diagrams.fixing import read_roles
 from distcausal.diagrams.identify import Identification
 from distcausal.diagrams.observations import (
+    ROW,
     Columns,
     Rows,
     Sample,
@@ -28,7 +29,6 @@ from distcausal.errors import DataError, DesignError, QueryError, listing
 
 __all__ = ["States", "plugin_of", "weighted_of"]
 
-ROW = "(row)"  # the variable that tells rows apart, where learners need them apart
 States = Mapping[str, Sequence[Hashable]] | None
 
 
@@ -36,6 +36,7 @@ def plugin_of(
     frame: Any, found: Identification, how: Rows, states: States, smoothing: float
 ) -> PlugIn:
     """The formula, and the samples it mentions."""
+    _check_states(found, states)
     samples, known = _samples(frame, found, how, states)
     assert found.estimand is not None
     return PlugIn(found.estimand, samples, known, smoothing)
@@ -51,11 +52,15 @@ def weighted_of(
     seed: Seed,
 ) -> Weighted:
     """The estimator, and the sample with every variable its models mention."""
+    _check_states(found, states)
     roles = read_roles(found, method)
+    assert found.estimand is not None
     given = by_source(frame, found.query.sources)
     laws = laws_needed(roles, method)
     names = {roles.outcome, roles.treatment, *laws}.union(*laws.values())
-    columns = read_columns(given[()], sorted(names), how, "the frame")
+    columns = read_columns(
+        given[()], sorted(names), how, "the frame", variables=found.estimand.graph.nodes
+    )
     known = known_states([columns], states)
     kept = tuple(sorted(names))
     if models.learned:
@@ -111,7 +116,13 @@ def _samples(
     idle = set(found.query.axes) - set().union(*wanted.values()) - set(states or {})
     wanted[first] |= idle
     columns: dict[Source, Columns] = {
-        source: read_columns(given[source], sorted(names), how, _named(source))
+        source: read_columns(
+            given[source],
+            sorted(names),
+            how,
+            _named(source),
+            variables=found.estimand.graph.nodes,
+        )
         for source, names in wanted.items()
     }
     known = known_states(columns.values(), states)
@@ -123,6 +134,15 @@ def _samples(
     for source, sample in samples.items():
         _check_clusters(sample, _named(source))
     return samples, known
+
+
+def _check_states(found: Identification, states: States) -> None:
+    strange = [name for name in states or {} if name not in found.graph.nodes]
+    if strange:
+        raise QueryError(
+            f"states are given of {listing(map(repr, strange))}, but the graph has no "
+            f"such variable; it has {listing(found.graph.nodes, 12)}."
+        )
 
 
 def _check_clusters(sample: Sample, called: str) -> None:

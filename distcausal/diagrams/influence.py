@@ -7,8 +7,9 @@ is found by going through the formula backwards once: each part is told how the 
 moves with it, and tells the parts it is made of. Sums of products are contractions, and
 so are their changes.
 
-One name is reserved: an axis called `DRAW` runs through formula, tables and changes and
-is never summed, so that many samples are treated at once.
+Two names are reserved: an axis called `DRAW` runs through formula, tables and changes
+and is never summed, so that many samples are treated at once, and `CELL` is the entry
+of the answer that changes.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ from distcausal.diagrams.evaluate import (
 )
 from distcausal.numerics.tensor import contract
 
-__all__ = ["DRAW", "Slopes", "per_draw", "slopes"]
+__all__ = ["CELL", "DRAW", "Slopes", "per_draw", "slopes"]
 
 DRAW = "(draw)"
-_CELL = "(cell)"
+CELL = "(cell)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +146,7 @@ class _Backwards:
     def _product(self, node: Sum | Product, change: np.ndarray) -> None:
         """From a sum of products to each factor: all the others, contracted."""
         terms, over = _factors(node)
-        names = (_CELL, *self.parts[id(node)].names)
+        names = (CELL, *self.parts[id(node)].names)
         present = {name for term in terms for name in self.parts[id(term)].names}
         unused = np.prod([len(self.tables.states[name]) for name in over - present])
         for place, term in enumerate(terms):
@@ -160,8 +161,8 @@ class _Backwards:
     def _ratio(self, node: Ratio, change: np.ndarray) -> None:
         part, bottom = self.parts[id(node)], self.parts[id(node.bottom)]
         inverse = (_inverse(bottom.values), bottom.names)
-        names = (_CELL, *part.names)
-        needed = (_CELL, *bottom.names)
+        names = (CELL, *part.names)
+        needed = (CELL, *bottom.names)
         size = _contracted([(np.abs(change), names)], needed, bottom.values.shape)
         self.found.bottoms[id(node.bottom)] = (bottom, size.max(axis=0) > 0)
         self._tell(node.top, change, names, [inverse])
@@ -177,7 +178,7 @@ class _Backwards:
         """Add what one part's change means for a part inside it."""
         part = self.parts[id(term)]
         told = _contracted(
-            [(change, names), *others], (_CELL, *part.names), part.values.shape
+            [(change, names), *others], (CELL, *part.names), part.values.shape
         )
         held = self.change.get(id(term))
         self.change[id(term)] = told if held is None else held + told

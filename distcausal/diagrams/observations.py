@@ -8,12 +8,13 @@ a draw, are rows of equal weight counted together, or whole clusters.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distcausal.diagrams.influence import CELL, DRAW
 from distcausal.diagrams.joint import COUNT, read_rows
 from distcausal.diagrams.space import Space, check_states
 from distcausal.errors import DataError, check_choice, listing
@@ -21,8 +22,10 @@ from distcausal.errors import DataError, check_choice, listing
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["Columns", "Rows", "Sample", "group_rows", "read_columns"]
+__all__ = ["ROW", "Columns", "Rows", "Sample", "group_rows", "read_columns"]
 
+ROW = "(row)"  # the variable that tells rows apart, where learners need them apart
+RESERVED = (DRAW, CELL, ROW)  # axes that estimators add to those of the variables
 States = dict[str, tuple[Hashable, ...]]
 
 
@@ -40,6 +43,8 @@ class Columns:
         Number of each row's cluster; None if rows are independent.
     dropped
         Rows left out because something is missing.
+    order
+        All categories, in order, of each variable whose column says so.
     """
 
     labels: dict[str, list[Hashable]]
@@ -48,6 +53,7 @@ class Columns:
     weight: np.ndarray
     cluster: np.ndarray | None
     dropped: int
+    order: dict[str, list[Hashable]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,10 +119,18 @@ class Sample:
         return np.ravel_multi_index(at, shape) if at else np.zeros(len(self.mass), int)
 
 
-def read_columns(frame: Any, names: Iterable[str], how: Rows, called: str) -> Columns:
+def read_columns(
+    frame: Any,
+    names: Iterable[str],
+    how: Rows,
+    called: str,
+    *,
+    variables: Collection[str] = (),
+) -> Columns:
     """Read the variables of a formula from a frame, and what its rows count for.
 
-    ``called`` names the frame in messages.
+    ``called`` names the frame in messages; ``variables`` are those of the graph, none
+    of which is a column of counts, whether the formula mentions it or not.
 
     Raises
     ------
@@ -126,15 +140,17 @@ def read_columns(frame: Any, names: Iterable[str], how: Rows, called: str) -> Co
     rows = read_rows(frame, f"{called} should be a table with a column per variable")
     wanted = list(names)
     _check_there(wanted, rows.columns, called)
-    count = _count(rows, wanted)
+    count = _count(rows, {*wanted, *variables})
     weight = _weight(rows, how.weights)
-    labels, codes, gone = _coded({name: rows[name] for name in wanted})
+    labels, codes = _coded({name: rows[name] for name in wanted})
+    # a list of pairs: a variable may have the name of a role
+    gone = [(name, code < 0) for name, code in codes.items()]
     cluster = None
     if how.cluster is not None:
         series = _series(rows, how.cluster, "cluster")
         _, cluster = _code(series, "cluster")
-        gone["cluster"] = cluster < 0
-    gone["weights"] = np.isnan(weight)
+        gone.append(("cluster", cluster < 0))
+    gone.append(("weights", np.isnan(weight)))
     lost = _missing(gone, how.missing, called)
     keep = ~lost & (count > 0)
     _check_weight(weight[keep], called)
@@ -145,7 +161,15 @@ def read_columns(frame: Any, names: Iterable[str], how: Rows, called: str) -> Co
         weight[keep],
         None if cluster is None else cluster[keep],
         int(lost.sum()),
+        {name: order for name in wanted if (order := _order(rows[name]))},
     )
+
+
+def _order(series: Any) -> list[Hashable]:
+    """Categories of a column that puts them in order; empty for the rest."""
+    import narwhals.stable.v2 as nw
+
+    return series.cat.get_categories().to_list() if series.dtype == nw.Enum else []
 
 
 def group_rows(columns: Columns, names: Sequence[str], states: States) -> Sample:
@@ -200,17 +224,30 @@ def _units(columns: Columns, cell: np.ndarray, cells: int) -> tuple[Any, np.ndar
 def known_states(
     found: Iterable[Columns], given: Mapping[str, Sequence[Hashable]] | None
 ) -> States:
-    """States of every variable: those given, else the labels found anywhere, sorted."""
-    states: States = {}
+    """States of every variable: those given, else the labels found anywhere, sorted.
+
+    Labels of ordered categories are in the order of the first frame that has one.
+    """
+    labels: dict[str, set[Any]] = {}
+    order: dict[str, dict[Hashable, int]] = {}
     for columns in found:
-        for name, labels in columns.labels.items():
-            held = states.get(name, ())
-            new: list[Any] = [label for label in labels if label not in set(held)]
-            states[name] = tuple(sorted([*new, *held])) if new else held
+        for name, seen in columns.labels.items():
+            labels.setdefault(name, set()).update(seen)
+        for name, categories in columns.order.items():
+            order.setdefault(name, {one: at for at, one in enumerate(categories)})
+    states = {
+        name: tuple(sorted(seen, key=_rank(seen, order.get(name, {}))))
+        for name, seen in labels.items()
+    }
     for name, chosen in (given or {}).items():
         if name in states:
             states[name] = check_states(name, chosen)
     return states
+
+
+def _rank(labels: set[Any], order: dict[Hashable, int]) -> Any:
+    """Key to sort labels by: their place in an order that has them all, else none."""
+    return order.__getitem__ if order and labels <= order.keys() else None
 
 
 def _recoded(name: str, labels: list[Hashable], states: States) -> np.ndarray:
@@ -222,6 +259,12 @@ def _recoded(name: str, labels: list[Hashable], states: States) -> np.ndarray:
 def _check_there(names: list[str], columns: Sequence[str], called: str) -> None:
     from distcausal.data.check import known_name
 
+    clash = [name for name in names if name in RESERVED]
+    if clash:
+        raise DataError(
+            f"{listing(map(repr, clash))} is what an axis of the computation is "
+            "called; give the variable another name, in the graph and in the frame."
+        )
     absent = [name for name in names if name not in columns]
     if len(absent) > 1:
         raise DataError(
@@ -234,13 +277,12 @@ def _check_there(names: list[str], columns: Sequence[str], called: str) -> None:
 
 def _coded(
     columns: Mapping[str, Any],
-) -> tuple[dict[str, list[Hashable]], dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Labels, codes and gaps of every column."""
-    labels, codes, gone = {}, {}, {}
+) -> tuple[dict[str, list[Hashable]], dict[str, np.ndarray]]:
+    """Labels and codes of every column; the code of a gap is negative."""
+    labels, codes = {}, {}
     for name, series in columns.items():
         labels[name], codes[name] = _code(series, name)
-        gone[name] = codes[name] < 0
-    return labels, codes, gone
+    return labels, codes
 
 
 def _code(series: Any, name: str) -> tuple[list[Hashable], np.ndarray]:
@@ -250,13 +292,13 @@ def _code(series: Any, name: str) -> tuple[list[Hashable], np.ndarray]:
     return labels.tolist(), codes
 
 
-def _missing(gone: Mapping[str, np.ndarray], missing: str, called: str) -> np.ndarray:
+def _missing(
+    gone: Sequence[tuple[str, np.ndarray]], missing: str, called: str
+) -> np.ndarray:
     """Rows with a gap, which are refused or left out."""
-    lost = np.zeros(len(next(iter(gone.values()))), bool)
-    for where in gone.values():
-        lost |= where
+    lost = np.any([where for _, where in gone], axis=0)
     if lost.any() and missing == "raise":
-        counts = [f"{n} ({int(w.sum())})" for n, w in gone.items() if w.any()]
+        counts = [f"{n} ({int(w.sum())})" for n, w in gone if w.any()]
         raise DataError(
             f"{called} should say every state, but entries are missing in "
             f"{int(lost.sum())} of {len(lost)} rows: {listing(counts)}. Leave these "
@@ -285,7 +327,7 @@ def _series(rows: Any, given: Any, role: str) -> Any:
     return nw.new_series(role, array, backend=space)
 
 
-def _count(rows: Any, names: list[str]) -> np.ndarray:
+def _count(rows: Any, names: Collection[str]) -> np.ndarray:
     """How many observations each row stands for."""
     from distcausal.data.coding import number_column
 

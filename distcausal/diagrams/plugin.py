@@ -35,7 +35,9 @@ from distcausal.errors import ComplexityError, PositivityError, listing
 
 __all__ = ["LARGEST", "PlugIn", "PlugInFit"]
 
-LARGEST = 2**24  # entries of the largest table or array of influences
+LARGEST = 2**24  # entries of the largest table
+MOST_INFLUENCES = 2**26  # of all answers, 512 MiB
+CHUNK = 2**22  # influences of clusters made at a time, 32 MiB
 Times = Mapping[Source, np.ndarray]
 
 
@@ -86,14 +88,17 @@ class PlugIn:
                 raise ComplexityError(
                     f"the formula needs a table of {size:.3g} entries, over "
                     f"{listing(sizes, 12)}, more than {LARGEST}. Cut numeric variables "
-                    "into a few classes, or use method='aipw' where it applies."
+                    "into a few classes, or, for the mean of one outcome alone, use "
+                    "method='aipw' with of='mean' where it applies."
                 )
         answers = int(np.prod([len(labels) for labels in self.axes.values()]))
-        if answers * self.widest > 8 * LARGEST:
+        cells = sum(len(sample.mass) for sample in self.samples.values())
+        influences = float(answers) * (cells + self._entries)
+        if influences > MOST_INFLUENCES:
             raise ComplexityError(
-                f"errors of {answers} answers need {answers * self.widest:.3g} "
-                f"influences, more than {8 * LARGEST}. Ask about fewer variables at a "
-                "time, or cut numeric ones into a few classes."
+                f"errors of {answers} answers need {influences:.3g} influences, more "
+                f"than {MOST_INFLUENCES}. Ask about fewer variables at a time, or cut "
+                "numeric ones into a few classes."
             )
 
     @cached_property
@@ -117,7 +122,12 @@ class PlugIn:
     def widest(self) -> int:
         """Numbers that one resample takes, for deciding how many fit into memory."""
         units = sum(len(sample.times) for sample in self.samples.values())
-        return units + sum(int(np.prod(self.shape(key))) for key in self.keys)
+        return units + self._entries
+
+    @property
+    def _entries(self) -> int:
+        """Entries of all tables together."""
+        return sum(int(np.prod(self.shape(key))) for key in self.keys)
 
     def values(self, times: Times) -> np.ndarray:
         """Answers for every resample, ``(draw, answer)``; NaN where undefined."""
@@ -256,11 +266,14 @@ class PlugIn:
         total: Any = 0.0
         for source, sample in self.samples.items():
             each = self._per_cell(source, changes, times[source] @ sample.units)
-            flat = each.reshape(-1, each.shape[-1]) @ sample.units.T
-            unit = np.swapaxes(flat.reshape(*each.shape[:2], -1), 0, 1)
-            part = (unit * times[source][:, None, :]) @ np.swapaxes(unit, 1, 2)
-            if sample.clusters is not None:
-                part = part * (sample.clusters / (sample.clusters - 1))
+            one = np.swapaxes(each, 0, 1)
+            if sample.clusters is None:
+                # each unit is in one cell, so its influence is its weight times that
+                # of the cell, and no array has an entry per unit and answer
+                square = times[source] @ sample.units.power(2)
+                part = (one * square[:, None, :]) @ np.swapaxes(one, 1, 2)
+            else:
+                part = _between_clusters(one, sample, times[source])
             total = total + part
         return total
 
@@ -285,6 +298,22 @@ class PlugIn:
             flat = rate.reshape(*rate.shape[:2], -1)
             total = total + flat[..., self.places[key]]
         return total
+
+
+def _between_clusters(
+    each: np.ndarray, sample: Sample, times: np.ndarray
+) -> np.ndarray:
+    """Covariance from influences ``(draw, answer, cell)``, some clusters at a time."""
+    draws, answers, cells = each.shape
+    flat = each.reshape(-1, cells)
+    at_once = max(1, CHUNK // len(flat))
+    total = np.zeros((draws, answers, answers))
+    for start in range(0, len(sample.times), at_once):
+        some = slice(start, start + at_once)
+        unit = (flat @ sample.units[some].T).reshape(draws, answers, -1)
+        total += (unit * times[:, None, some]) @ np.swapaxes(unit, 1, 2)
+    assert sample.clusters is not None
+    return total * (sample.clusters / (sample.clusters - 1))
 
 
 def _with_draw(key: TableKey) -> TableKey:

@@ -79,9 +79,8 @@ def test_percentile_intervals_are_quantiles_of_the_draws() -> None:
     normal = dc.estimate_effect(
         rows, question("front-door"), inference=dc.Bootstrap(interval="normal")
     )
-    low, high = normal.conf_int()
-    middle = (low.values + high.values) / 2
-    np.testing.assert_allclose(middle, fit.estimate.values, atol=1e-12)
+    low, high = normal.contrast().conf_int()
+    np.testing.assert_allclose((low + high) / 2, fit.contrast().estimate, atol=1e-12)
 
 
 def test_resamples_without_an_answer_are_counted_and_said() -> None:
@@ -99,6 +98,27 @@ def test_resamples_without_an_answer_are_counted_and_said() -> None:
     with pytest.warns(dc.InferenceWarning, match="fewer than 5"):
         whole = dc.estimate_effect(thin, question("back-door"), inference="bayesian")
     assert len(whole.draws) == 999
+
+
+@pytest.mark.parametrize("scale", ["ratio", "odds-ratio"])
+def test_ratios_over_zero_are_counted_and_leave_an_open_end(scale: str) -> None:
+    rows = pd.DataFrame(
+        {"X": [0] * 40 + [1] * 40, "Y": [1] + [0] * 39 + [1] * 4 + [0] * 36}
+    )
+    found = dc.identify(dc.CausalGraph.from_edges("X->Y"), "Y", do="X")
+    fit = dc.estimate_effect(rows, found, inference="bootstrap")
+    with pytest.warns(dc.InferenceWarning, match="divides by zero") as said:
+        contrast = fit.contrast(outcome=1, scale=scale)
+    none = fit.draws[:, fit.terms.index("P(Y=1 | do(X=0))")] == 0
+    # the one event is missed with probability (1 - 1/80) ** 80, or about exp(-1)
+    assert abs(none.mean() - np.exp(-1)) < 0.05
+    assert f"in {none.sum()} of 999" in str(said[0].message)
+    assert f"In {none.sum()} of 999" in contrast.notes[0]
+    assert contrast.notes[0][:40] in " ".join(str(contrast.summary()).split())
+    low, high = contrast.conf_int()
+    finite = contrast.draws[np.isfinite(contrast.draws)]
+    assert high[0] == np.inf
+    assert finite.min() <= low[0] < contrast.estimate[0]
 
 
 def test_bootstrap_of_an_experiment_keeps_samples_apart() -> None:

@@ -48,6 +48,9 @@ REFUSED: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (ROWS, {"seed": -1}, dc.DesignError, "seed"),
     ({("Z",): ROWS}, {}, dc.QueryError, "experiment on Z"),
     (ROWS.assign(X=[0, "a"] * 400), {}, dc.DataError, "one kind"),
+    (ROWS, {"states": {"Q": [0]}}, dc.QueryError, "'Q', but the graph has no such"),
+    (ROWS, {"smoothing": "a"}, dc.DesignError, "smoothing 'a'"),
+    (ROWS, {"smoothing": True}, dc.DesignError, "smoothing True"),
 ]
 
 
@@ -145,6 +148,19 @@ def test_tables_too_large_are_refused_with_their_size() -> None:
         dc.estimate_effect(wide, FOUND)
 
 
+def test_rows_of_their_own_weight_are_not_refused_for_their_number() -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.integers(0, 20, (350_000, 2)), columns=["X", "Y"])
+    found = dc.identify(dc.CausalGraph.from_edges("X->Y"), "Y", do="X")
+    weight = rng.uniform(0.9, 1.1, len(rows))
+    fit = dc.estimate_effect(rows, found, weights=weight)
+    inside = (rows["X"] == 3).to_numpy()
+    w, y = weight[inside], (rows["Y"] == 7).to_numpy()[inside]
+    mean = np.average(y, weights=w)
+    error = np.sqrt((w**2 * (y - mean) ** 2).sum()) / w.sum()
+    assert float(fit.std_error.sel(X=3, Y=7)) == pytest.approx(error, rel=1e-9)
+
+
 def test_answers_too_many_are_refused_with_their_number() -> None:
     rng = np.random.default_rng(0)
     wide = pd.DataFrame(rng.integers(0, 150, (5000, 2)), columns=["X", "Y"])
@@ -158,3 +174,66 @@ def test_a_column_named_count_may_be_a_variable() -> None:
     rows = ROWS.rename(columns={"X": "count"})[["count", "Y"]]
     fit = dc.estimate_effect(rows, dc.identify(graph, "Y", do="count"))
     assert fit.n == 800
+
+
+@pytest.mark.parametrize("method", ["plugin", "aipw"])
+def test_a_count_after_the_outcome_is_no_column_of_counts(method: str) -> None:
+    graph = dc.CausalGraph.from_edges("Z->X->Y->count; Z->Y")
+    found = dc.identify(graph, "Y", do="X")
+    rows = ROWS.assign(count=1 + 4 * ROWS["Y"])
+    fit = dc.estimate_effect(rows, found, method)
+    assert fit.n == 800
+    without = dc.estimate_effect(ROWS, FOUND, method)
+    np.testing.assert_array_equal(fit.estimate.values, without.estimate.values)
+
+
+def test_gaps_in_a_variable_named_like_a_role_are_gaps() -> None:
+    graph = dc.CausalGraph.from_edges("weights->X->Y; weights->Y; cluster->Y")
+    found = dc.identify(graph, "Y", do="X", given="cluster")
+    rows = gap("Z").rename(columns={"Z": "weights"})
+    half = (np.arange(800) // 2) % 2 * 1.0
+    rows = rows.assign(cluster=np.where(np.arange(800) == 7, np.nan, half))
+    more = {"cluster": np.arange(800), "weights": np.ones(800)}
+    with pytest.raises(dc.DataError, match=r"3 of 800.*cluster \(1\), weights \(2\)"):
+        dc.estimate_effect(rows, found, **more)
+    fit = dc.estimate_effect(rows, found, missing="drop", **more)
+    assert (fit.n, fit.settings["dropped"]) == (797, 3)
+    assert fit.estimate.axes["cluster"] == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["(draw)", "(cell)", "(row)"])
+def test_names_of_the_axes_of_computation_are_refused(name: str) -> None:
+    graph = dc.CausalGraph.from_edges([(name, "X"), (name, "Y"), ("X", "Y")])
+    with pytest.raises(dc.DataError, match="another name"):
+        dc.estimate_effect(
+            ROWS.rename(columns={"Z": name}), dc.identify(graph, "Y", do="X")
+        )
+
+
+def test_ordered_categories_keep_their_order() -> None:
+    order = ["placebo", "active", "never"]
+    arms = ROWS["X"].map({0: "placebo", 1: "active"})
+    rows = ROWS.assign(X=pd.Categorical(arms, categories=order, ordered=True))
+    plain = dc.estimate_effect(ROWS, FOUND).contrast()
+    for frame in (rows, pl.from_pandas(rows).cast({"X": pl.Enum(order)})):
+        fit = dc.estimate_effect(frame, FOUND)
+        assert fit.estimate.axes["X"] == ("placebo", "active")
+        np.testing.assert_allclose(fit.contrast().estimate, plain.estimate)
+    loose = ROWS.assign(X=pd.Categorical(arms, categories=order))
+    assert dc.estimate_effect(loose, FOUND).estimate.axes["X"] == ("active", "placebo")
+
+
+def test_order_of_categories_holds_for_all_frames_that_have_no_others() -> None:
+    graph = dc.CausalGraph.from_edges("X->M->Y; A->Y; A<->Y")
+    found = dc.identify(graph, "Y", do=["X", "A"], experiments=[["A"]])
+    rng = np.random.default_rng(0)
+    seen = pd.DataFrame(rng.integers(0, 2, (200, 2)), columns=["X", "M"])
+    trial = pd.DataFrame(rng.integers(0, 2, (200, 3)), columns=["M", "A", "Y"])
+    seen["M"] = seen["M"].map({0: "z", 1: "a"})
+    trial["M"] = trial["M"].map({0: "z", 1: "a"})
+    seen["M"] = pd.Categorical(seen["M"], categories=["z", "a"], ordered=True)
+    fit = dc.estimate_effect({"observational": seen, ("A",): trial}, found)
+    assert fit.settings["states"]["M"] == ("z", "a")
+    trial.loc[:9, "M"] = "other"
+    fit = dc.estimate_effect({"observational": seen, ("A",): trial}, found)
+    assert fit.settings["states"]["M"] == ("a", "other", "z")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
 import distcausal as dc
+from distcausal.diagrams import plugin
+from distcausal.diagrams.intervals import probability_ends
 from tests.diagrams.effects import question, simulation
 
 FIT = dc.estimate_effect(simulation("front-door").frame, question("front-door"))
@@ -32,11 +37,18 @@ def test_tidy_has_the_columns_of_every_estimate_here() -> None:
     assert list(frame["term"]) == [
         f"P(Y={y} | do(X={x}))" for y in (0, 1) for x in (0, 1)
     ]
-    reach = 1.6448536269514722 * frame["std_error"]
-    np.testing.assert_allclose(frame["conf_high"] - frame["estimate"], reach)
-    np.testing.assert_allclose(
-        frame["statistic"], frame["estimate"] / frame["std_error"]
-    )
+    share = frame["estimate"]
+    reach = 1.6448536269514722 * frame["std_error"] / (share * (1 - share))
+    for end, side in (("conf_low", -1), ("conf_high", 1)):
+        logit = np.log(frame[end] / (1 - frame[end]))
+        np.testing.assert_allclose(logit, np.log(share / (1 - share)) + side * reach)
+    # a probability is not held against 0, a comparison is
+    assert frame[["statistic", "p_value"]].isna().all(axis=None)
+    row = FIT.contrast().tidy(0.9).iloc[0]
+    assert row["statistic"] == row["estimate"] / row["std_error"]
+    assert row["p_value"] == pytest.approx(2 * stats.norm.sf(abs(row["statistic"])))
+    reach = 1.6448536269514722 * row["std_error"]
+    assert row["conf_high"] - row["estimate"] == pytest.approx(reach)
     low, high = FIT.conf_int(0.9)
     np.testing.assert_array_equal(low.values.ravel(), frame["conf_low"])
     np.testing.assert_array_equal(high.values.ravel(), frame["conf_high"])
@@ -57,6 +69,10 @@ def test_summary_shows_the_effect_first_and_looks_as_before() -> None:
     stored = Path(__file__).with_name("effect_summary.txt").read_text("utf-8")
     assert shown == stored
     assert FIT.to_latex().startswith("\\begin{table}")
+    formula = question("front-door").estimand.latex()
+    asked = r"P(y \mid \mathrm{do}(x)) = "
+    assert FIT.to_latex().endswith(f"\\end{{table}}\n\\[\n{asked}{formula}\n\\]\n")
+    assert "sum" not in FIT.to_latex().replace("\\sum", "")
     assert "<caption>" in FIT._repr_html_()
     assert "rubin1981" in FIT.cite()
 
@@ -188,3 +204,100 @@ def test_formula_with_open_axes_estimates_along_them() -> None:
     assert fit.estimate.names == ("Y", "X", "W2")
     assert fit.given == ("W2",)
     assert len(fit.contrast().estimate) == 2
+
+
+def clustered(count: int, **more: object) -> dc.EffectResult:
+    rows = simulation("front-door").frame
+    who = np.arange(len(rows)) % count
+    return dc.estimate_effect(rows, question("front-door"), cluster=who, **more)
+
+
+def test_clusters_have_intervals_and_tests_of_students_t() -> None:
+    fit = clustered(12)
+    assert fit.df == 11
+    contrast = fit.contrast()
+    row = contrast.tidy().iloc[0]
+    reach = stats.t.ppf(0.975, 11) * row["std_error"]
+    assert row["conf_high"] - row["estimate"] == pytest.approx(reach)
+    assert row["p_value"] == pytest.approx(2 * stats.t.sf(abs(row["statistic"]), 11))
+    assert "Student's t with 11 degrees" in " ".join(str(contrast.summary()).split())
+    assert "P>|t|" in str(fit.summary())
+    assert "P>|z|" in str(FIT.summary())
+
+
+def test_few_clusters_are_pointed_out() -> None:
+    with pytest.warns(dc.InferenceWarning, match="only 9 clusters"):
+        fit = clustered(9)
+    assert any("only 9 clusters" in note for note in fit.notes)
+    clustered(10)
+
+
+def test_clusters_may_be_added_up_some_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = clustered(50)
+    monkeypatch.setattr(plugin, "CHUNK", 4 * 7)
+    np.testing.assert_allclose(clustered(50).covariance, whole.covariance, rtol=1e-12)
+
+
+def one_sided(rare: int) -> pd.DataFrame:
+    """Rows of which so many have Y=0 where X=1."""
+    rows = pd.DataFrame({"X": [0, 1] * 60, "Y": [0, 1, 1, 1] * 30})
+    rows.loc[rows.index[rows["X"] == 1][:rare], "Y"] = 0
+    return rows
+
+
+def test_answers_without_error_are_pointed_out() -> None:
+    found = dc.identify(dc.CausalGraph.from_edges("X->Y"), "Y", do="X")
+    with pytest.warns(dc.InferenceWarning, match=r"P\(Y=1 \| do\(X=1\)\) = 1"):
+        fit = dc.estimate_effect(one_sided(0), found)
+    assert any("P(Y=0 | do(X=1)) = 0" in note for note in fit.notes)
+    assert not any("X=0" in note for note in fit.notes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(dc.DesignError, match="between 0 and 1"):
+            fit.contrast(outcome=1, scale="odds-ratio")
+    # the law on one state is 1 whatever the sample
+    dc.estimate_effect(one_sided(0).assign(Y=1), found)
+
+
+def test_contrast_without_error_has_no_test() -> None:
+    found = dc.identify(dc.CausalGraph.from_edges("X->Y"), "Y", do="X")
+    rows = one_sided(0)
+    with pytest.warns(dc.InferenceWarning, match="4|do"):
+        fit = dc.estimate_effect(rows.assign(Y=rows["X"]), found)
+    row = fit.contrast().tidy().iloc[0]
+    assert (row["estimate"], row["std_error"]) == (1.0, 0.0)
+    assert np.isnan(row["statistic"])
+    assert np.isnan(row["p_value"])
+
+
+def test_intervals_of_probabilities_stay_inside() -> None:
+    found = dc.identify(dc.CausalGraph.from_edges("X->Y"), "Y", do="X")
+    fit = dc.estimate_effect(one_sided(1), found)
+    low, high = fit.conf_int(0.999)
+    assert (low.values > 0).all()
+    assert (high.values < 1).all()
+    assert (low.values < fit.estimate.values).all()
+
+
+def test_estimates_that_are_no_probabilities_have_plain_ends() -> None:
+    values, errors = np.array([-0.1, 1.2, 0.0, 1.0, 0.5]), np.full(5, 0.2)
+    low, high = probability_ends(values, errors, 2.0)
+    np.testing.assert_allclose(low[:4], values[:4] - 0.4)
+    np.testing.assert_allclose(high[:4], values[:4] + 0.4)
+    odds = np.exp(1.6)
+    np.testing.assert_allclose([low[4], high[4]], [1 / (1 + odds), odds / (1 + odds)])
+    low, high = probability_ends(np.array([1e-12]), np.array([0.3]), 2.0)
+    np.testing.assert_allclose([low[0], high[0]], [0.0, 1.0], atol=1e-300)
+
+
+@pytest.mark.parametrize("method", ["plugin", "aipw"])
+def test_settings_say_which_states_in_which_order(method: str) -> None:
+    rows, found = simulation("back-door").frame, question("back-door")
+    fit = dc.estimate_effect(rows, found, method, states={"X": [1, 0]})
+    assert fit.settings["states"]["X"] == (1, 0)
+    assert fit.settings["states"]["Z"] == (0, 1)
+    assert fit.contrast().estimate[0] == pytest.approx(
+        -dc.estimate_effect(rows, found, method).contrast().estimate[0]
+    )

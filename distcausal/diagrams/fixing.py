@@ -7,6 +7,9 @@ inside as it was. Both follow from an order in which the treatment comes as late
 possible and every variable depends on its district so far and on that district's
 parents.
 
+A treatment that does not lead to the outcome changes nothing: then there is no later
+variable, whatever lies between, and nothing to weight by.
+
 Source: Bhattacharya, Nabi and Shpitser (2022), with the order chosen here.
 """
 
@@ -34,7 +37,8 @@ class Roles:
     blanket
         What to adjust for, where adjusting is enough.
     later
-        Treatment and its descendants that lead to the outcome, causes first.
+        Treatment and its descendants that lead to the outcome, causes first; none where
+        the treatment does not lead there.
     reads
         For each of these, the variables its law is given.
     inside
@@ -80,7 +84,9 @@ def read_roles(found: Identification, method: str) -> Roles:
         )
     graph, masks = found.observed, found.observed.masks
     one = graph.mask(query.do)
-    within = masks.ancestors(graph.mask(query.outcome), masks.all) | one
+    within = masks.ancestors(graph.mask(query.outcome), masks.all)
+    if not one & within:
+        return Roles(query.outcome[0], query.do[0], (), (), {}, frozenset())
     after = masks.descendants(one, within)
     order = [p for p in masks.sorted(within) if not after >> p & 1]
     order += [p for p in masks.sorted(within) if after >> p & 1]

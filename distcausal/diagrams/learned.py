@@ -23,7 +23,7 @@ from distcausal.errors import DataError, ModelError, QueryError, listing
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_learners", "fit_learner", "learned_channel"]
+__all__ = ["check_learners", "fit_copy", "fit_learner", "learned_channel"]
 
 
 def learned_channel(
@@ -114,7 +114,7 @@ def fit_learner(learner: Any, counts: LabelledArray, weighted: bool) -> np.ndarr
     if isinstance(learner, str):
         fitted: Any = _logit(learner, counts, cod)
     elif hasattr(learner, "fit") and hasattr(learner, "predict_proba"):
-        fitted = _fitted(deepcopy(learner), counts, wires, cod, weighted)
+        fitted = _fitted(learner, counts, wires, cod, weighted)
     else:
         fitted = learner
     return learned_channel(fitted, wires, cod).values
@@ -194,15 +194,44 @@ def _fitted(
     if not weighted:
         seen = np.repeat(seen, times.astype(int), axis=1)
     inputs, labels = _coded(seen[:-1], wires), _labels(cod)[seen[-1]]
-    if not weighted:
-        return _kept(learner.fit(inputs, labels), learner)
-    known = inspect.signature(learner.fit).parameters
+    return fit_copy(learner, inputs, labels, times if weighted else None, cod.name)
+
+
+def fit_copy(
+    learner: Any,
+    inputs: np.ndarray,
+    target: np.ndarray,
+    weights: np.ndarray | None,
+    called: str,
+) -> Any:
+    """Copy of a learner fitted to rows, which may have weights.
+
+    Raises
+    ------
+    ModelError
+        If rows have weights and the learner of the variable ``called`` takes none.
+    """
+    one = deepcopy(learner)
+    more = {} if weights is None else {_weights_word(one, called): weights}
+    returned = one.fit(inputs, target, **more)
+    # what fit returned if that predicts, as is custom, else the learner itself
+    ask = "predict_proba" if hasattr(one, "predict_proba") else "predict"
+    return returned if hasattr(returned, ask) else one
+
+
+def _weights_word(learner: Any, called: str) -> str:
+    """Keyword under which the learner's fit takes weights."""
+    word, last = "sample_weight", learner
+    if hasattr(learner, "steps"):  # a pipeline of scikit-learn hands on to its steps
+        name, last = learner.steps[-1]
+        word = f"{name}__{word}"
+    known = inspect.signature(last.fit).parameters
     if "sample_weight" not in known and not _open(known):
         raise ModelError(
-            f"the learner of {cod.name!r} should take sample_weight in fit, since rows "
+            f"the learner of {called!r} should take sample_weight in fit, since rows "
             "have weights; it does not. Leave weights out, or use another learner."
         )
-    return _kept(learner.fit(inputs, labels, sample_weight=times), learner)
+    return word
 
 
 def _labels(space: Space) -> np.ndarray:
@@ -218,11 +247,6 @@ def _labels(space: Space) -> np.ndarray:
 
 def _open(parameters: Mapping[str, inspect.Parameter]) -> bool:
     return any(one.kind is one.VAR_KEYWORD for one in parameters.values())
-
-
-def _kept(returned: Any, learner: Any) -> Any:
-    """What fit returned if that predicts, as is custom, else the learner itself."""
-    return returned if hasattr(returned, "predict_proba") else learner
 
 
 def _logit(

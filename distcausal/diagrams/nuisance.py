@@ -6,13 +6,18 @@ and of what follows it. Tables and logits are functions of a few parameters, and
 says how its parameters move with the weight of a cell; so errors of what is built on
 them follow by the chain rule. A learner says no such thing. It is fitted on other folds
 than it is asked on, and served only to estimators whose first-order error does not
-depend on it.
+depend on it. Many say 0 or 1 of what is merely rare, or likely; since estimators divide
+by these chances they are raised to 0.01 (to a tenth of an even share, where that is
+less) before the law is made to sum to one again. The law of the outcome, which nothing
+is divided by, is left as the learner has it.
+
+Shares of a stratum without rows are unknown. They are guessed twice, differently: what
+changes from one guess to the other is unknown too, and all else is not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -20,11 +25,13 @@ from typing import Any
 
 import numpy as np
 
+from distcausal.diagrams.learned import fit_copy
 from distcausal.errors import ConvergenceError, DesignError, QueryError, listing
 from distcausal.numerics.multilogit import fit_logit, logit_law
 
-__all__ = ["Cells", "Law", "fit_law", "fit_mean"]
+__all__ = ["FLOOR", "Cells", "Law", "fit_law", "fit_mean"]
 
+FLOOR = 0.01  # smallest chance from a learner that an estimator divides by
 MOST = 4096  # parameters of one law; each costs one more evaluation
 Places = Mapping[str, np.ndarray]
 
@@ -97,8 +104,11 @@ class Law:
     law
         Function of parameters and what was prepared: ``(cell, setting, state)``; for a
         mean in place of a law the last axis has length one.
-    learned
-        Whether a learner is behind it.
+    other
+        Parameters with other guesses of what the data say nothing about; None if there
+        is no such thing.
+    floor
+        What chances from a learner are raised to; 0 if they are not, or there is none.
     """
 
     name: str
@@ -107,10 +117,19 @@ class Law:
     influence: np.ndarray
     prepare: Callable[[Places], Any]
     law: Callable[[np.ndarray, Any], np.ndarray]
-    learned: bool = False
+    other: np.ndarray | None = None
+    floor: float = 0.0
 
 
-def fit_law(name: str, reads: Sequence[str], how: Any, cells: Cells, folds: int) -> Law:
+def fit_law(
+    name: str,
+    reads: Sequence[str],
+    how: Any,
+    cells: Cells,
+    folds: int,
+    *,
+    divides: bool = True,
+) -> Law:
     """Fit the law of a variable given others.
 
     Parameters
@@ -118,6 +137,8 @@ def fit_law(name: str, reads: Sequence[str], how: Any, cells: Cells, folds: int)
     how
         ``"logit"``, ``"saturated"``, names of some of the variables for a logit in
         these alone, or a learner with ``fit`` and ``predict_proba``.
+    divides
+        Whether something is divided by the law, so that a learner's zeros will not do.
 
     Raises
     ------
@@ -131,7 +152,8 @@ def fit_law(name: str, reads: Sequence[str], how: Any, cells: Cells, folds: int)
     if isinstance(how, str) and how == "logit":
         return _logit(name, tuple(reads), cells)
     if hasattr(how, "fit") and hasattr(how, "predict_proba"):
-        return _learner(name, tuple(reads), how, cells, folds)
+        floor = min(FLOOR, 0.1 / len(cells.states[name])) if divides else 0.0
+        return _learner(name, tuple(reads), how, cells, folds, floor=floor)
     if isinstance(how, str) or not isinstance(how, Sequence):
         raise DesignError(_unknown(name, how, "predict_proba"))
     _check_among(name, how, reads)
@@ -178,9 +200,8 @@ def _table(
 ) -> Law:
     """Shares, or means of what is told about each cell, in every stratum."""
     shape = tuple(len(cells.states[one]) for one in reads)
-    if told is None:
-        told = np.eye(len(cells.states[name]))[cells.places[name]]
-    strata, states = int(np.prod(shape)), told.shape[1]
+    each = np.eye(len(cells.states[name]))[cells.places[name]] if told is None else told
+    strata, states = int(np.prod(shape)), each.shape[1]
     if strata * states > MOST:
         raise DesignError(
             f"a table of {name!r} given {listing(reads, 12)} has {strata * states} "
@@ -195,11 +216,12 @@ def _table(
     own = stratum(cells.places)
     total = np.bincount(own, cells.mass, strata)
     added = np.zeros((strata, states))
-    np.add.at(added, own, cells.mass[:, None] * told)
-    share = added / np.where(total > 0, total, np.nan)[:, None]
+    np.add.at(added, own, cells.mass[:, None] * each)
+    share = added / np.where(total > 0, total, 1.0)[:, None]
+    share, other = _guessed(share, total, law=told is None)
     part = np.where(total > 0, total, 1.0)[own] / cells.mass.sum()
     influence = np.zeros((len(own), strata, states))
-    influence[np.arange(len(own)), own] = (told - share[own]) / part[:, None]
+    influence[np.arange(len(own)), own] = (each - share[own]) / part[:, None]
     return Law(
         name,
         reads,
@@ -207,7 +229,26 @@ def _table(
         influence.reshape(len(own), -1),
         stratum,
         lambda theta, at: theta.reshape(strata, states)[at],
+        other,
     )
+
+
+def _guessed(
+    share: np.ndarray, total: np.ndarray, *, law: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Two tables that agree where there are data and nowhere else."""
+    gaps = total == 0
+    if not gaps.any():
+        return share, None
+    # by chance, so that no answer is the same under both unless it must be
+    rng = np.random.default_rng(0)
+    size = (2, int(gaps.sum()), share.shape[1])
+    guess = rng.dirichlet(np.ones(size[2]), size[:2]) if law else rng.normal(size=size)
+    if not law:
+        guess = share[~gaps].mean() + guess * (np.ptp(share[~gaps]) + 1)
+    found = np.repeat(share[None], 2, axis=0)
+    found[:, gaps] = guess
+    return found[0], found[1].ravel()
 
 
 def _logit(name: str, reads: tuple[str, ...], cells: Cells) -> Law:
@@ -216,9 +257,13 @@ def _logit(name: str, reads: tuple[str, ...], cells: Cells) -> Law:
     own = {one: cells.places[one] for one in (*reads, name)}
     fit = fit_logit(cells.columns(reads, own), cells.places[name], cells.mass, states)
     if not fit.converged:
+        why = (
+            "has no maximum: some of its states can be told exactly from the others"
+            if fit.separated
+            else "was not fitted in a hundred steps"
+        )
         raise ConvergenceError(
-            f"the logit of {name!r} given {listing(reads, 12) or 'nothing'} has no "
-            "maximum: some of its states can be told exactly from the others. Use "
+            f"the logit of {name!r} given {listing(reads, 12) or 'nothing'} {why}. Use "
             f"fewer variables for it, as nuisances={{{name!r}: [...]}}, or 'saturated'."
         )
 
@@ -262,18 +307,21 @@ def _learner(
     cells: Cells,
     folds: int,
     number: np.ndarray | None = None,
+    floor: float = 0.0,
 ) -> Law:
     """Predictions for each fold by a copy of the learner fitted on the others."""
-    target = cells.places[name] if number is None else number
     own = cells.columns(reads, {n: cells.places[n] for n in (*reads, name)})[:, 1:]
-    even = np.ptp(cells.mass) == 0
+    if own.shape[1] == 0:  # nothing to learn from: a share, or a mean, of all
+        return _table(name, (), cells, None if number is None else number[:, None])
+    target = cells.places[name] if number is None else number
     fitted = []
     for fold in range(folds):
         use = cells.fold != fold
-        more = {} if even else {"sample_weight": cells.mass[use]}
-        one = deepcopy(how)
-        one.fit(own[use], target[use], **more)
-        fitted.append(one)
+        weights = None if np.ptp(cells.mass) == 0 else cells.mass[use]
+        if number is None and np.ptp(target[use]) == 0:
+            fitted.append(_Sure(target[use][:1]))
+        else:
+            fitted.append(fit_copy(how, own[use], target[use], weights, name))
 
     def asked(one: Any, columns: np.ndarray) -> np.ndarray:
         if number is not None:
@@ -295,7 +343,20 @@ def _learner(
             full[at] = chance
         return full.reshape(*columns.shape[:2], -1)
 
+    def law(_: np.ndarray, found: np.ndarray) -> np.ndarray:
+        raised = np.maximum(found, floor) if floor else found
+        return raised / raised.sum(axis=-1, keepdims=True) if floor else raised
+
     empty = np.zeros((len(target), 0))
-    return Law(
-        name, reads, np.zeros(0), empty, prepare, lambda _, found: found, learned=True
-    )
+    return Law(name, reads, np.zeros(0), empty, prepare, law, floor=floor)
+
+
+class _Sure:
+    """What is learned from rows that all have one state."""
+
+    def __init__(self, classes: np.ndarray) -> None:
+        self.classes_ = classes
+
+    def predict_proba(self, columns: np.ndarray) -> np.ndarray:
+        """That state, for every row."""
+        return np.ones((len(columns), 1))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,19 @@ from distcausal.diagrams.fixing import ADJUSTMENT, Roles
 from distcausal.diagrams.needs import Need
 from distcausal.diagrams.nuisance import Cells, Law, fit_law, fit_mean
 from distcausal.diagrams.observations import Sample
+from distcausal.diagrams.overlap import (
+    asked_elsewhere,
+    chances,
+    read_overlap,
+    tell_raised,
+)
 from distcausal.diagrams.plugin import PlugInFit
-from distcausal.diagrams.weighting import METHODS, Problem, laws_needed
+from distcausal.diagrams.weighting import Problem, estimator, laws_needed
 from distcausal.errors import (
+    ComplexityError,
     ConvergenceError,
     DataError,
     DesignError,
-    InferenceWarning,
     PositivityError,
     check_choice,
     listing,
@@ -31,9 +37,8 @@ from distcausal.errors import (
 __all__ = ["ROBUST", "Models", "Weighted"]
 
 ROBUST = ("aipw", "apipw")  # whose first-order error does not depend on the laws
-# overlap is poor if more than such a share of rows have chances below this,
-_MANY, _POOR = 0.01, 0.05
-_TINY = 0.01  # or if one has a chance below this
+_LARGEST = 2**26  # entries of the largest array, half a GiB
+_SAME = 1e-9  # what rounding may make of an answer that does not depend on a guess
 _STEP = 1e-30  # of a complex derivative, which rounding does not touch
 Theta = dict[str, np.ndarray]
 
@@ -112,7 +117,8 @@ class Weighted:
         if strangers:
             raise DesignError(
                 f"nuisances names {listing(strangers)}, whose law method "
-                f"{self.method!r} does not use; it uses that of {listing(needed, 12)}."
+                f"{self.method!r} does not use; it uses that of "
+                f"{listing(needed, 12) or 'none'}."
             )
         if self.models.learned and self.method not in ROBUST:
             raise DesignError(
@@ -122,6 +128,8 @@ class Weighted:
             )
         if self.models.of == "mean":
             self._check_mean()
+        self._check_finite()
+        self._check_size()
 
     def _check_mean(self) -> None:
         """Raise unless the mean of the outcome can be asked for."""
@@ -138,6 +146,55 @@ class Weighted:
                 f"of='mean' needs a numeric outcome, but {self.roles.outcome!r} has "
                 f"the states {listing(self.states[self.roles.outcome])}."
             ) from None
+
+    def _check_finite(self) -> None:
+        """Raise if a number that models multiply is infinite."""
+        asked = set(self.sample.names) - set(self.roles.later)
+        if self.models.of == "mean":
+            asked.add(self.roles.outcome)
+        for name in sorted(asked):
+            states = self.states.get(name, ())
+            if not all(isinstance(s, Real) for s in states):
+                continue
+            bad = ~np.isfinite(np.array(states, dtype=float))
+            if bad.any():
+                at = self.sample.codes[:, self.sample.names.index(name)]
+                raise DataError(
+                    f"{name!r} enters as a number and should be finite, but "
+                    f"{self.sample.count[bad[at]].sum():.0f} of {self.sample.n} "
+                    "entries are infinite. Leave these rows out, or cut the variable "
+                    "into classes."
+                )
+
+    def _check_size(self) -> None:
+        """Raise if an array over cells and states would not fit into memory."""
+        roles, size = self.roles, {n: len(s) for n, s in self.states.items()}
+        mean = self.models.of == "mean"
+        if mean:
+            size[roles.outcome] = 1
+        treated, answers = size[roles.treatment], size[roles.outcome]
+        per_cell = {roles.outcome: answers * treated}
+        for name, reads in laws_needed(roles, self.method).items():
+            later = [size[one] for one in reads if one in roles.later]
+            per_cell[name] = size[name] * int(np.prod(later, dtype=float))
+        if self.method == "apipw":
+            per_cell[roles.outcome] = max(per_cell[roles.outcome], answers * treated**2)
+        worst = max(per_cell, key=lambda name: per_cell[name])
+        cells = len(self.sample.mass)
+        numbers = float(per_cell[worst]) * max(cells, answers)
+        if numbers > _LARGEST:
+            mend = ", or ask for of='mean'" if self._may_be_mean else ""
+            raise ComplexityError(
+                f"the law of {worst!r}, which has {size[worst]} states, needs "
+                f"{numbers:.3g} numbers at {cells} distinct cells, more than "
+                f"{_LARGEST}. Cut numeric variables into a few classes{mend}."
+            )
+
+    @property
+    def _may_be_mean(self) -> bool:
+        """Whether the mean alone could be asked for instead of the law."""
+        numeric = all(isinstance(s, Real) for s in self.states[self.roles.outcome])
+        return self.models.of == "law" and self.method in ADJUSTMENT and numeric
 
     @property
     def axes(self) -> dict[str, tuple[Hashable, ...]]:
@@ -165,7 +222,10 @@ class Weighted:
                 problem = self._problem(mass)
             except ConvergenceError:
                 continue
-            found[place] = self._answer(problem, _theta(problem), mass)[0]
+            theta = _theta(problem)
+            needed = chances(problem, theta, self.method)
+            if all((one.values > 0).all() for one in needed):
+                found[place] = self._known(problem, theta)
         return found
 
     def fit(self) -> PlugInFit:
@@ -181,7 +241,8 @@ class Weighted:
         sample = self.sample
         problem = self._problem(sample.mass)
         theta = _theta(problem)
-        values, each = self._answer(problem, theta, sample.mass)
+        values = self._known(problem, theta)
+        needs = self._overlap(problem, theta)
         if not np.isfinite(values).all():
             raise PositivityError(
                 f"{self.method} needs the laws of {listing(problem.laws, 12)} among "
@@ -189,28 +250,38 @@ class Weighted:
                 "with other variables has no observation. Merge states, or use "
                 "logits, which carry over from others."
             )
+        each = self._answer(problem, theta)[1]
         if not self.models.learned:
             each = each + self._through_laws(problem, theta)
-        per_unit = sample.units @ (each / sample.mass.sum())
+        per_cell = np.zeros((len(sample.mass), each.shape[1]))
+        per_cell[sample.mass > 0] = each
+        per_unit = sample.units @ (per_cell / sample.mass.sum())
         covariance = (per_unit * sample.times[:, None]).T @ per_unit
         if sample.clusters is not None:
             covariance *= sample.clusters / (sample.clusters - 1)
-        return PlugInFit(values, covariance, self._overlap(problem, theta))
+        return PlugInFit(values, covariance, needs)
 
     @cached_property
     def _shape(self) -> tuple[int, ...]:
         return tuple(len(labels) for labels in self.axes.values())
 
     def _problem(self, mass: np.ndarray) -> Problem:
-        """Fit every law to the cells with these weights."""
+        """Fit every law to the cells with these weights; those without are left out."""
         sample, roles, models = self.sample, self.roles, self.models
-        places = {name: sample.codes[:, i] for i, name in enumerate(sample.names)}
-        cells = Cells(self.states, places, mass, frozenset(roles.later), self._fold)
+        keep = mass > 0
+        places = {name: sample.codes[keep, i] for i, name in enumerate(sample.names)}
+        numbers = frozenset(roles.later)
+        cells = Cells(self.states, places, mass[keep], numbers, self._fold[keep])
         laws: dict[str, Law] = {}
         for name, reads in laws_needed(roles, self.method).items():
-            mean = models.of == "mean" and name == roles.outcome
-            fit = fit_mean if mean else fit_law
-            laws[name] = fit(name, reads, models.of_variable(name), cells, models.folds)
+            how = models.of_variable(name)
+            if name == roles.outcome and models.of == "mean":
+                laws[name] = fit_mean(name, reads, how, cells, models.folds)
+            else:
+                divides = name != roles.outcome
+                laws[name] = fit_law(
+                    name, reads, how, cells, models.folds, divides=divides
+                )
         states = self.states[roles.outcome]
         if models.of == "mean":
             number = np.array(states, dtype=float)
@@ -238,12 +309,23 @@ class Weighted:
         fold[cell] = (rng.permutation(count) % self.models.folds)[unit]
         return fold
 
-    def _answer(
-        self, problem: Problem, theta: Theta, mass: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _known(self, problem: Problem, theta: Theta) -> np.ndarray:
+        """Answers; NaN where they depend on a guess about strata without rows."""
+        values = self._answer(problem, theta)[0]
+        other = {
+            name: theta[name] if law.other is None else law.other
+            for name, law in problem.laws.items()
+        }
+        if all(law.other is None for law in problem.laws.values()):
+            return values
+        again = self._answer(problem, other)[0]
+        near = np.abs(values - again) <= _SAME * np.maximum(np.abs(values), 1.0)
+        return np.where(near, values, np.nan)
+
+    def _answer(self, problem: Problem, theta: Theta) -> tuple[np.ndarray, np.ndarray]:
         """Answers, flat, and their change with a cell's weight, ``(cell, answer)``."""
-        part, norm = METHODS[self.method](problem, theta)
-        share = mass / mass.sum()
+        part, norm = estimator(self.roles, self.method)(problem, theta)
+        share = problem.cells.mass / problem.cells.mass.sum()
         below = share @ norm
         with np.errstate(divide="ignore", invalid="ignore"):
             answer = np.einsum("n,nas->as", share, part) / below
@@ -252,7 +334,7 @@ class Weighted:
 
     def _through_laws(self, problem: Problem, theta: Theta) -> np.ndarray:
         """Change of the answers with each cell's weight by way of the laws."""
-        total = np.zeros((len(self.sample.mass), int(np.prod(self._shape))))
+        total = np.zeros((problem.rows, int(np.prod(self._shape))))
         for name, law in problem.laws.items():
             moving = np.flatnonzero(np.any(law.influence != 0, axis=0))
             slopes = np.zeros((len(moving), total.shape[1]))
@@ -260,58 +342,20 @@ class Weighted:
                 shifted = law.theta.astype(complex)
                 shifted[place] += _STEP * 1j
                 moved = {**theta, name: shifted}
-                answer = self._answer(problem, moved, self.sample.mass)[0]
-                slopes[row] = answer.imag / _STEP
+                slopes[row] = self._answer(problem, moved)[0].imag / _STEP
             total += law.influence[:, moving] @ slopes
         return total
 
     def _overlap(self, problem: Problem, theta: Theta) -> tuple[Need, ...]:
-        """Smallest chance of a treatment, said aloud where it is small."""
-        treatment = self.roles.treatment
-        if treatment not in problem.laws:
-            return ()
-        law, states = problem.laws[treatment], self.states[treatment]
-        chance = problem.factor(treatment, theta).values
-        if not np.all(chance > 0):
-            rows, place = np.argwhere(~(chance > 0))[0]
-            at = [
-                f"{n}={self.states[n][problem.cells.places[n][rows]]!r}"
-                for n in law.reads
-            ]
-            raise PositivityError(
-                f"nobody with {listing(at, 12)} has {treatment}={states[place]!r}, so "
-                "nothing is known of what it would do to them. Merge states, or leave "
-                f"{treatment}={states[place]!r} out of the data."
-            )
-        rows, place = np.unravel_index(chance.argmin(), chance.shape)
-        poor = float(self.sample.count[(chance < _POOR).any(axis=1)].sum())
-        event = (
-            f"P({treatment} | {', '.join(law.reads)})"
-            if law.reads
-            else f"P({treatment})"
-        )
-        if poor > _MANY * self.sample.n or chance.min() < _TINY:
-            warnings.warn(
-                f"for {poor:.0f} of {self.sample.n} observations the chance of some "
-                f"state of {treatment!r} is below {_POOR}, at least "
-                f"{chance.min():.2g}: a few rows carry the estimate, and its error is "
-                "too optimistic. Compare with method='plugin' or 'gformula', or leave "
-                "such rows out.",
-                InferenceWarning,
-                stacklevel=4,
-            )
-        at = [
-            f"{n}={self.states[n][problem.cells.places[n][rows]]!r}" for n in law.reads
-        ]
-        return (
-            Need(
-                event,
-                ", ".join([f"{treatment}={states[place]!r}", *at]),
-                float(chance.min()),
-                float("nan"),
-                len(states),
-            ),
-        )
+        """Smallest chances that matter, said aloud where they are small."""
+        count = self.sample.count[self.sample.mass > 0]
+        tell_raised(problem, count)
+        found = chances(problem, theta, self.method)
+        if self.method == "primal-ipw":
+            how = self.models.of_variable(self.roles.treatment)
+            how = "saturated" if isinstance(how, str) and how == "saturated" else None
+            found += asked_elsewhere(problem, how or "logit")
+        return read_overlap(problem, found, count)
 
 
 def _theta(problem: Problem) -> Theta:

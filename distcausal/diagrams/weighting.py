@@ -14,7 +14,7 @@ here as a recursion backwards from the outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,7 +25,7 @@ from distcausal.diagrams.fixing import Roles
 from distcausal.diagrams.nuisance import Cells, Law
 from distcausal.numerics.tensor import contract
 
-__all__ = ["METHODS", "Problem", "laws_needed"]
+__all__ = ["Problem", "estimator", "laws_needed", "likelier", "own_district"]
 
 ROW, SET, ANSWER = "(row)", "(set)", "(answer)"
 Parts = tuple[np.ndarray, np.ndarray]
@@ -144,6 +144,8 @@ Estimator = Callable[[Problem, Mapping[str, np.ndarray]], Parts]
 
 def laws_needed(roles: Roles, method: str) -> dict[str, tuple[str, ...]]:
     """Variables whose law a method needs, and what these laws are given."""
+    if not roles.later:
+        return {}
     treatment, outcome = roles.treatment, roles.outcome
     first = {treatment: roles.blanket}
     second = {outcome: tuple(dict.fromkeys((treatment, *roles.blanket)))}
@@ -157,6 +159,18 @@ def laws_needed(roles: Roles, method: str) -> dict[str, tuple[str, ...]]:
         "dual-ipw": outside,
         "apipw": {name: roles.reads[name] for name in roles.later},
     }[method]
+
+
+def estimator(roles: Roles, method: str) -> Estimator:
+    """The average that a method takes; a plain one where there is nothing to weight."""
+    return METHODS[method] if roles.later else unchanged
+
+
+def unchanged(problem: Problem, theta: Mapping[str, np.ndarray]) -> Parts:
+    """Outcomes as they are, under every state of a treatment that changes nothing."""
+    states = len(problem.cells.states[problem.roles.treatment])
+    part = np.repeat(problem.score[:, :, None], states, axis=2)
+    return part, np.ones((problem.rows, states))
 
 
 def gformula(problem: Problem, theta: Mapping[str, np.ndarray]) -> Parts:
@@ -183,25 +197,24 @@ def aipw(problem: Problem, theta: Mapping[str, np.ndarray]) -> Parts:
 
 def primal_ipw(problem: Problem, theta: Mapping[str, np.ndarray]) -> Parts:
     """Weight the treated by the chance that their district leaves them treated."""
-    roles = problem.roles
-    observed = problem.observed(roles.later[1:])
-    inside = [
-        problem.factor(name, theta).at(observed)
-        for name in roles.later
-        if name in roles.inside
-    ]
-    own = product(inside, (ROW, roles.treatment), problem.rows)
-    chance = own / own.sum(axis=1, keepdims=True)
-    weight = _over(problem.treated(), chance)
+    inside = [name for name in problem.roles.later if name in problem.roles.inside]
+    weight = _over(problem.treated(), own_district(problem, theta, inside))
     return problem.score[:, :, None] * weight[:, None, :], weight
+
+
+def own_district(
+    problem: Problem, theta: Mapping[str, np.ndarray], names: Sequence[str]
+) -> np.ndarray:
+    """Chance of each treatment by the laws of its district, ``(cell, treatment)``."""
+    observed = problem.observed(problem.roles.later[1:])
+    laws = [problem.factor(name, theta).at(observed) for name in names]
+    own = product(laws, (ROW, problem.roles.treatment), problem.rows)
+    return own / own.sum(axis=1, keepdims=True)
 
 
 def dual_ipw(problem: Problem, theta: Mapping[str, np.ndarray]) -> Parts:
     """Weight rows by how much likelier their path would be under the treatment."""
-    factors = [_likelier(problem, name, theta) for name in problem.roles.outside]
-    weight = product(factors, (ROW, SET), problem.rows)
-    states = len(problem.cells.states[problem.roles.treatment])
-    weight = np.broadcast_to(weight, (problem.rows, states))
+    weight = likelier(problem, theta, problem.roles.outside)
     return problem.score[:, :, None] * weight[:, None, :], weight
 
 
@@ -215,8 +228,8 @@ def apipw(problem: Problem, theta: Mapping[str, np.ndarray]) -> Parts:
         surprise = after - before
         passed = roles.later[:step]
         if name in roles.inside:
-            ways = [_likelier(problem, n, theta) for n in passed if n in roles.outside]
-            weight = product(ways, (ROW, SET), problem.rows)
+            ways = [n for n in passed if n in roles.outside]
+            weight = likelier(problem, theta, ways)
             own = _own_treatment(problem, surprise)
             total = total + weight[:, None, :] * own
         else:
@@ -271,8 +284,21 @@ def _own_treatment(problem: Problem, values: np.ndarray) -> np.ndarray:
     return values[np.arange(problem.rows), own]
 
 
+def likelier(
+    problem: Problem, theta: Mapping[str, np.ndarray], names: Iterable[str]
+) -> np.ndarray:
+    """Chance of what is observed of some variables under each treatment.
+
+    Over that under the own, ``(cell, treatment)``.
+    """
+    ways = [_likelier(problem, name, theta) for name in names]
+    weight = product(ways, (ROW, SET), problem.rows)
+    states = len(problem.cells.states[problem.roles.treatment])
+    return np.broadcast_to(weight, (problem.rows, states))
+
+
 def _likelier(problem: Problem, name: str, theta: Mapping[str, np.ndarray]) -> Named:
-    """Chance of what is observed under each treatment, over that under the own."""
+    """The same for one variable, ``(cell,)`` if it does not read the treatment."""
     treatment = problem.roles.treatment
     seen = problem.observed(problem.roles.later[1:])
     factor = problem.factor(name, theta).at(seen)

@@ -5,8 +5,10 @@ the coefficients come the changes that one more unit of weight on each row would
 them, which is all that a standard error further down the line needs.
 
 The log-likelihood is concave, so Newton's steps, halved while they overshoot, reach its
-maximum where there is one. There is none where a state can be told exactly from the
-columns; the fit then stops and says so.
+maximum where there is one, and steps then shrink to nothing. There is none where a
+state can be told exactly from the columns: the score vanishes all the same, but each
+step goes on moving some row's log-odds by about one. That, and not how large they have
+become, which one outlying row decides, is how the fit tells.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ __all__ = ["LogitFit", "fit_logit", "logit_law"]
 
 _STEPS = 100
 _GRADIENT = 1e-10  # largest mean score at the maximum, columns being of size one
-_LARGEST = 30.0  # exp(30) is beyond any odds that data show
+_STILL = 0.1  # log-odds that the next step moves at a maximum, where they near zero
 
 
 class LogitFit(NamedTuple):
@@ -34,11 +36,14 @@ class LogitFit(NamedTuple):
         row has, shape ``(row, column * (state - 1))``.
     converged
         Whether the maximum of the likelihood was found.
+    separated
+        Whether there is none, because some state can be told exactly.
     """
 
     coef: np.ndarray
     influence: np.ndarray
     converged: bool
+    separated: bool
 
 
 def logit_law(coef: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -66,24 +71,29 @@ def fit_logit(
     weight
         Weight of each row, not negative.
     states
-        Number of states.
+        Number of states; with one there is nothing to fit.
 
     Returns
     -------
     LogitFit
     """
+    if states == 1:
+        nothing = np.zeros((columns.shape[1], 0))
+        return LogitFit(nothing, np.zeros((len(columns), 0)), True, False)
     share = weight / weight.sum()
     told = np.eye(states)[code]
     coef = np.zeros((columns.shape[1], states - 1))
     law = logit_law(coef, columns)
     value = _likelihood(law, told, share)
-    converged = False
+    converged = separated = False
     for _ in range(_STEPS):
         score, information = _newton(columns, law, told, share)
-        if np.abs(score).max(initial=0.0) < _GRADIENT:
-            converged = True
-            break
         step = np.linalg.lstsq(information, score, rcond=None)[0].reshape(coef.shape)
+        if np.abs(score).max(initial=0.0) < _GRADIENT:
+            moved = np.abs(columns[share > 0] @ step).max(initial=0.0)
+            converged = bool(moved < _STILL)
+            separated = not converged
+            break
         length = 1.0
         while length > 1e-6:
             new = logit_law(coef + length * step, columns)
@@ -92,13 +102,11 @@ def fit_logit(
                 break
             length /= 2
         coef, law, value = coef + length * step, new, better
-        if np.abs(columns @ coef).max() > _LARGEST:
-            break
     score, information = _newton(columns, law, told, share)
     each = (told - law)[:, None, 1:] * columns[:, :, None]
     flat = each.reshape(len(columns), -1)
     influence = np.linalg.lstsq(information, flat.T, rcond=None)[0].T
-    return LogitFit(coef, influence, converged)
+    return LogitFit(coef, influence, converged, separated)
 
 
 def _likelihood(law: np.ndarray, told: np.ndarray, share: np.ndarray) -> float:

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.sparse import eye_array
 
 import distcausal as dc
+from distcausal.diagrams.intervals import probability_ends, quantile
 from distcausal.diagrams.observations import Sample
 from distcausal.diagrams.plugin import PlugIn
 
@@ -28,7 +29,6 @@ QUESTIONS = {
     "napkin": ("W1->W2->X->Y; W1<->X; W1<->Y", None),
     "conditional": ("X->M->Y; X<->Y; M->S", "S"),
 }
-NORMAL = 1.959963984540054
 LEAST = 0.03  # least joint probability of two variables, so that positivity is no issue
 
 
@@ -97,8 +97,9 @@ def well_inside(graph: dc.CausalGraph) -> dc.CausalModel:
 def covered(name: str, *, n: int, replications: int, seed: int) -> np.ndarray:
     """Share of intervals that contain the truth, for each answer."""
     found = replicate(name, n=n, replications=replications, seed=seed)
-    reach = NORMAL * np.sqrt(found.variances)
-    return (np.abs(found.estimates - found.truth) <= reach).mean(axis=0)
+    errors = np.sqrt(found.variances)
+    low, high = probability_ends(found.estimates, errors, quantile(0.95, None))
+    return ((low <= found.truth) & (found.truth <= high)).mean(axis=0)
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ def logit_law(coef: np.ndarray, columns: np.ndarray) -> np.ndarray:
     Complex coefficients are taken, so that derivatives follow by a complex step.
     """
     linear = columns @ coef
-    full = np.concatenate([np.zeros_like(linear[:, :1]), linear], axis=1)
+    full = np.concatenate([np.zeros((len(linear), 1)), linear], axis=1)
     odds = np.exp(full - full.real.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
 
@@ -82,6 +82,9 @@ def fit_logit(
         return LogitFit(nothing, np.zeros((len(columns), 0)), True, False)
     share = weight / weight.sum()
     told = np.eye(states)[code]
+    size = np.sqrt(share @ columns**2)
+    size[size == 0] = 1.0
+    columns = columns / size  # so that what counts as small does not depend on units
     coef = np.zeros((columns.shape[1], states - 1))
     law = logit_law(coef, columns)
     value = _likelihood(law, told, share)
@@ -106,7 +109,8 @@ def fit_logit(
     each = (told - law)[:, None, 1:] * columns[:, :, None]
     flat = each.reshape(len(columns), -1)
     influence = np.linalg.lstsq(information, flat.T, rcond=None)[0].T
-    return LogitFit(coef, influence, converged, separated)
+    influence /= np.repeat(size, states - 1)
+    return LogitFit(coef / size[:, None], influence, converged, separated)
 
 
 def _likelihood(law: np.ndarray, told: np.ndarray, share: np.ndarray) -> float:

@@ -31,8 +31,9 @@ __all__ = [
     "invariances",
 ]
 
-_FORMULAS = 2000
+_FORMULAS = 1000
 _SETS = 256  # ancestral sets whose independences a constraint is compared with
+_STATEMENTS = 2000  # tried against tangent spaces; some seconds
 _WIDEST = 9  # variables of the largest joint law that constraints are compared on
 
 
@@ -128,7 +129,8 @@ def invariances(graph: CausalGraph) -> tuple[tuple[Invariance, ...], bool]:
     -------
     Each says more than the independences of the graph and those before it together; and
     whether the search came to its end. It leaves out statements on more than nine
-    variables, causes included.
+    variables, causes included, and stops after some thousand statements, the shortest
+    being tried first.
 
     Notes
     -----
@@ -149,10 +151,13 @@ def invariances(graph: CausalGraph) -> tuple[tuple[Invariance, ...], bool]:
     kernels, complete = reachable_kernels(seen, _FORMULAS)
     if not kernels:
         return (), complete
-    wide = [kernel for kernel in kernels if _causes(seen, kernel) is None]
+    complete &= all(_causes(seen, kernel) is not None for kernel in kernels)
     kept: list[tuple[int, Kernel]] = []
     tangents = _Tangents(seen)
     for kernel in kernels:
+        if tangents.tried > _STATEMENTS:
+            complete = False
+            break
         within = _causes(seen, kernel)
         if within is not None and tangents.adds(within, kernel, kept):
             kept.append((within, kernel))
@@ -166,7 +171,7 @@ def invariances(graph: CausalGraph) -> tuple[tuple[Invariance, ...], bool]:
         )
         for _, kernel in kept
     )
-    return found, complete and not wide
+    return found, complete
 
 
 def _causes(graph: CausalGraph, kernel: Kernel) -> int | None:
@@ -184,6 +189,7 @@ class _Tangents:
             graph, latent_states=3, concentration=2.0, seed=0
         )
         self.spaces: dict[int, tuple[Tangent, int]] = {}
+        self.tried = 0
 
     def adds(self, within: int, kernel: Kernel, kept: list[tuple[int, Kernel]]) -> bool:
         """Whether a constraint says more than independences and those kept."""
@@ -197,6 +203,7 @@ class _Tangents:
 
     def _restrict(self, tangent: Tangent, kernel: Kernel) -> int:
         spare = frozenset(self.graph.names(kernel.spare))
+        self.tried += 1
         return tangent.restrict(kernel.formula, spare)
 
     def ordinary(self, within: int) -> Tangent:
@@ -207,6 +214,7 @@ class _Tangents:
         """
         masks, names = self.graph.masks, self.graph.names
         tangent = Tangent(self.model.query(names(within)))
+        known: dict[tuple[int, int], list[int]] = {}
         sets = list(islice(masks.ancestral_sets(within), _SETS))
         for some in sorted({*sets, within}, key=int.bit_count, reverse=True):
             for last in bits(some):
@@ -214,8 +222,12 @@ class _Tangents:
                 if masks.children[last] & some:
                     continue
                 district = masks.district(one, some)
-                other = some & ~district & ~masks.outside_parents(district)
-                if other:
+                near = district | masks.outside_parents(district)
+                other = some & ~near
+                said = known.setdefault((last, near), [])
+                if other and not any(other & ~more == 0 for more in said):
+                    said.append(other)
                     law = Prob(frozenset(names(one)), frozenset(names(some & ~one)))
                     tangent.restrict(law, frozenset(names(other)))
+                    self.tried += 1
         return tangent

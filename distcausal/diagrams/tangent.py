@@ -49,9 +49,8 @@ class Tangent:
         scale = np.abs(change).max()
         if np.abs(moved).max(initial=0.0) <= _RANK * scale:
             return 0
-        _, sizes, right = np.linalg.svd(moved, full_matrices=True)
-        rank = int((sizes > _RANK * sizes.max(initial=scale)).sum())
-        self.directions = self.directions @ right[rank:].T
+        rank, within = _null_space(moved, scale)
+        self.directions = self.directions @ within
         return rank
 
     def _change(self, formula: Expression, spare: frozenset[str]) -> np.ndarray:
@@ -78,3 +77,17 @@ class Tangent:
         states = prod(found.part.values.shape[at] for at in first)
         change = change.transpose([*first, *rest, len(names)])
         return change.reshape(states, -1, joint.values.size)
+
+
+def _null_space(moved: np.ndarray, scale: float) -> tuple[int, np.ndarray]:
+    """Rank of a matrix, and an orthonormal base of what it sends to zero.
+
+    By Householder reflections with pivoting, which end after as many steps as there
+    are columns; iterations for singular values may not.
+    """
+    from scipy.linalg import qr
+
+    base, upper, _ = qr(moved.T, mode="full", pivoting=True)
+    sizes = np.abs(np.diag(upper))
+    rank = int((sizes > _RANK * max(sizes.max(), scale)).sum())
+    return rank, base[:, rank:]

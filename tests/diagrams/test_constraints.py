@@ -15,6 +15,7 @@ from distcausal.diagrams.constraints import _Tangents, independences, invariance
 from distcausal.diagrams.estimand import Prob
 from distcausal.diagrams.evaluate import evaluate
 from distcausal.diagrams.separators import smallest_separator
+from distcausal.diagrams.tangent import Tangent, _null_space
 from tests.diagrams.strategies_graphs import LETTERS, admgs, dags_with_latents, models
 from tests.oracles import identification as oracle
 
@@ -195,3 +196,47 @@ def test_a_wide_graph_is_searched_as_far_as_it_goes_and_says_so():
     found, complete = invariances(graph)
     assert not complete
     assert [one.spare for one in found] == [("X0",)]
+
+
+def test_a_matrix_that_iterations_for_singular_values_give_up_on_is_no_obstacle():
+    # NumPy's divide and conquer does not converge on one of its matrices
+    graph = dc.CausalGraph.from_edges(
+        "V0->V1; V0->V2; V0->V6; V1->V7; V1->V9; V3->V4; V3->V6; V4->V5; V5->V7; "
+        "V5->V10; V6->V8; V7->V9; V8->V10; V9->V10; V0<->V7; V0<->V11; V1<->V10; "
+        "V2<->V5; V2<->V9; V8<->V11; V9<->V10",
+        nodes=[f"V{place}" for place in range(12)],
+    )
+    found, complete = invariances(graph)
+    assert len(found) == 3
+    assert not complete
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_null_space_is_what_singular_values_say(seed):
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(7, 3)) @ rng.normal(size=(3, 5))
+    rank, base = _null_space(matrix, 1.0)
+    assert (rank, base.shape) == (3, (5, 2))
+    # rounding of sums of a few products of normal numbers
+    assert np.abs(matrix @ base).max() < 1e-12
+    assert np.abs(base.T @ base - np.eye(2)).max() < 1e-12
+
+
+def test_a_large_graph_is_given_up_on_after_some_thousand_statements(monkeypatch):
+    tried, restrict = [], Tangent.restrict
+
+    def counted(tangent, formula, spare):
+        tried.append(spare)
+        return restrict(tangent, formula, spare)
+
+    monkeypatch.setattr(Tangent, "restrict", counted)
+    rng = np.random.default_rng(1)
+    names = [f"V{place}" for place in range(20)]
+    pairs = list(combinations(names, 2))
+    arrows = [pair for pair in pairs if rng.random() < 0.15]
+    shared = [pair for pair in pairs if rng.random() < 0.1]
+    graph = dc.CausalGraph(arrows, shared, names)
+    _, complete = invariances(graph)
+    assert not complete
+    # at most what the limit allows and the statements of one more set; 12,000 before
+    assert len(tried) < 3000

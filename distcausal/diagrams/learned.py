@@ -221,17 +221,18 @@ def fit_copy(
 
 def _weights_word(learner: Any, called: str) -> str:
     """Keyword under which the learner's fit takes weights."""
-    word, last = "sample_weight", learner
-    if hasattr(learner, "steps"):  # a pipeline of scikit-learn hands on to its steps
-        name, last = learner.steps[-1]
-        word = f"{name}__{word}"
+    last = learner
+    prefix = ""
+    while hasattr(last, "steps"):  # a pipeline of scikit-learn hands on to its steps
+        name, last = last.steps[-1]
+        prefix += f"{name}__"
     known = inspect.signature(last.fit).parameters
     if "sample_weight" not in known and not _open(known):
         raise ModelError(
             f"the learner of {called!r} should take sample_weight in fit, since rows "
             "have weights; it does not. Leave weights out, or use another learner."
         )
-    return word
+    return f"{prefix}sample_weight"
 
 
 def _labels(space: Space) -> np.ndarray:

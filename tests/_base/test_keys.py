@@ -1,5 +1,8 @@
 """Seeds: all of their digits count, whatever JAX is set to, and keys are keys."""
 
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pytest
@@ -32,3 +35,14 @@ def test_what_is_no_seed_is_refused(seed):
 def test_keys_of_the_old_style_are_refused_in_words():
     with pytest.raises(dc.DesignError, match=r"jax\.random\.key"):
         check_seed(jax.random.PRNGKey(0))
+
+
+def test_drawing_on_the_host_waits_for_no_jax():
+    code = (
+        "import sys, numpy as np;"
+        "from distcausal._base.keys import check_seed, host_stream, seed_record;"
+        "[check_seed(s) or seed_record(s) for s in (7, np.int64(7))];"
+        "host_stream(7, 'a stage').random();"
+        "assert 'jax' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

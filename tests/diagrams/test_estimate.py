@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -390,3 +392,14 @@ def test_conditions_that_no_answer_needs_are_not_counted() -> None:
         warnings.simplefilter("error")
         fit = dc.estimate_effect(rows, question("front-door"), states={"M": (0, 1, 2)})
     assert set(fit.positivity["states"]) == {2, 4}
+
+
+def test_first_estimate_waits_for_no_jax() -> None:
+    code = (
+        "import sys, pandas as pd, distcausal as dc;"
+        "rows = pd.DataFrame({'X': [0, 0, 1, 1] * 9, 'Y': [0, 1, 1, 0] * 9});"
+        "found = dc.identify(dc.CausalGraph.from_edges('X->Y'), 'Y', do='X');"
+        "dc.estimate_effect(rows, found, inference='bootstrap').contrast().tidy();"
+        "assert 'jax' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -50,7 +50,8 @@ class Models:
     Attributes
     ----------
     nuisances
-        One way for all, or a mapping from variables, others being logits.
+        One way for all, or a mapping from variables, others being logits. Chances
+        from learners that are divided by are raised to at least `nuisance.FLOOR`.
     folds
         Number of folds for learners.
     of

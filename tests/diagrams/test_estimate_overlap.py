@@ -61,7 +61,8 @@ def random_graph(rng: np.random.Generator) -> dc.CausalGraph:
 
 
 @pytest.mark.filterwarnings("ignore::distcausal.errors.InferenceWarning")
-@pytest.mark.parametrize("seed", range(24))
+# the last two draw a treatment downstream of the outcome, with something in between
+@pytest.mark.parametrize("seed", [*range(16), 46, 135])
 def test_at_exact_laws_every_method_that_answers_is_right(seed: int) -> None:
     rng = np.random.default_rng(seed)
     graph = random_graph(rng)

@@ -228,8 +228,8 @@ def apipw(problem: Problem, theta: Mapping[str, np.ndarray]) -> Parts:
         surprise = after - before
         passed = roles.later[:step]
         if name in roles.inside:
-            ways = [n for n in passed if n in roles.outside]
-            weight = likelier(problem, theta, ways)
+            others = [n for n in passed if n in roles.outside]
+            weight = likelier(problem, theta, others)
             own = _own_treatment(problem, surprise)
             total = total + weight[:, None, :] * own
         else:

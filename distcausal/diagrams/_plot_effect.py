@@ -19,18 +19,31 @@ _LABEL, _TICK = 10, 9  # points
 
 
 def draw_estimates(estimates: Estimates, *, ax: Axes | None, confidence: float) -> Axes:
-    """Draw a line per number: a dot and its interval, the first on top."""
+    """Draw a line per number: a dot and its interval, the first on top.
+
+    An interval without upper end, as ratios over 0 have, ends in an arrow.
+    """
     frame = estimates.plot_data(confidence)
     axes = _prepared(ax, len(frame))
     place = np.arange(len(frame))[::-1]
-    axes.hlines(
-        place, frame["conf_low"], frame["conf_high"], colors=_INK, linewidth=1.4
-    )
+    low, high = frame["conf_low"].to_numpy(), frame["conf_high"].to_numpy()
+    is_open = np.isposinf(high)
+    drawn = np.concatenate([low, frame["estimate"], high[~is_open]])
+    high = np.where(is_open, drawn.max() + 0.2 * np.ptp(drawn), high)
+    axes.hlines(place, low, high, colors=_INK, linewidth=1.4)
     axes.plot(
         frame["estimate"], place, color=_INK, marker="o", markersize=4, linestyle=""
     )
-    low, high = axes.get_xlim()
-    if low < 0 < high:
+    axes.plot(
+        high[is_open],
+        place[is_open],
+        color=_INK,
+        marker=">",
+        markersize=5,
+        linestyle="",
+    )
+    left, right = axes.get_xlim()
+    if left < 0 < right:
         axes.axvline(0.0, color=_AXIS, linewidth=0.8, zorder=0.5)
     axes.set_yticks(place, list(frame["term"]), fontsize=_TICK)
     axes.set_ylim(-0.6, len(frame) - 0.4)

@@ -100,6 +100,21 @@ def test_resamples_without_an_answer_are_counted_and_said() -> None:
     assert len(whole.draws) == 999
 
 
+@pytest.mark.plots
+@pytest.mark.filterwarnings("ignore:in 356 of 999 bootstrap draws")
+def test_intervals_without_end_are_drawn_with_an_arrow() -> None:
+    rows = pd.DataFrame(
+        {"X": [0] * 40 + [1] * 40, "Y": [1] + [0] * 39 + [1] * 4 + [0] * 36}
+    )
+    found = dc.identify(dc.CausalGraph.from_edges("X->Y"), "Y", do="X")
+    fit = dc.estimate_effect(rows, found, inference="bootstrap")
+    axes = fit.contrast(outcome=1, scale="ratio").plot()
+    arrow = next(line for line in axes.lines if line.get_marker() == ">")
+    ((_, _), (end, _)) = axes.collections[0].get_segments()[0]
+    assert np.isfinite(end)
+    assert arrow.get_xdata()[0] == end > 4.0
+
+
 @pytest.mark.parametrize("scale", ["ratio", "odds-ratio"])
 def test_ratios_over_zero_are_counted_and_leave_an_open_end(scale: str) -> None:
     rows = pd.DataFrame(

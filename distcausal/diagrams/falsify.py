@@ -125,14 +125,16 @@ def falsify(
     the plug-in estimate and Hotelling's law for as many units, clusters or effective
     observations as there are. It rejects too often where the formula divides by shares
     of few observations (13 % in place of 5 % with 12 degrees of freedom and 2,000
-    observations in 81 cells, 5 % with 10,000), and more so in clusters; merging states
-    helps. Where such a share is zero there is no test.
+    observations in 81 cells, 5 % with 10,000) or weights are very unequal (8 to 10 %
+    with log-normal ones and 1,000 observations); merging states helps. Where such a
+    share is zero there is no test.
 
     What is covered: of independences, one statement per pair that some set separates,
     so that an edge left out by mistake breaks one, unless the law hides it. They do not
     add up to all independences of the graph: three variables of which any two are
     independent may depend on each other. Of constraints after interventions, all on up
-    to nine variables, causes included. Inequalities that unobserved causes imply are
+    to nine variables, causes included, unless the graph is so large that the search
+    stops before (``complete`` is then false). Inequalities that unobserved causes imply are
     not tested. That the factors of `district_factors` are the same in every order of
     causes follows from the independences of the graph.
 
@@ -140,7 +142,8 @@ def falsify(
     ----------
     Tian and Pearl (2002), *On the testable implications of causal models with hidden
     variables*. Richardson, Evans, Robins and Shpitser (2023), *Annals of Statistics*
-    51(1).
+    51(1). Rao and Scott (1984), *Annals of Statistics* 12(1), for weights and clusters.
+    Besag and Clifford (1991), *Biometrika* 78(2), for shuffles that end early.
 
     Examples
     --------

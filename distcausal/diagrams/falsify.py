@@ -134,9 +134,9 @@ def falsify(
     add up to all independences of the graph: three variables of which any two are
     independent may depend on each other. Of constraints after interventions, all on up
     to nine variables, causes included, unless the graph is so large that the search
-    stops before (``complete`` is then false). Inequalities that unobserved causes imply are
-    not tested. That the factors of `district_factors` are the same in every order of
-    causes follows from the independences of the graph.
+    stops before (``complete`` is then false). Inequalities that unobserved causes imply
+    are not tested. That the factors of `district_factors` are the same in every order
+    of causes follows from the independences of the graph.
 
     References
     ----------

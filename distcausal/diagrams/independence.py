@@ -233,7 +233,7 @@ def _informations(cells: np.ndarray) -> np.ndarray:
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     start = np.flatnonzero(new)
     size = np.diff(start, append=new.size)
-    draw = start // new.shape[1]
+    draw = start // cells.shape[1]
     return np.bincount(draw, weights=size * np.log(size), minlength=len(cells))
 
 

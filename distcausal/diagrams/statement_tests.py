@@ -103,8 +103,11 @@ def _counted(
         )
     times = data.sample.count.astype(int)
     most = draws or int(np.clip(_SHUFFLED // times.sum(), _LEAST, _SHUFFLES))
+    one, other, stratum = (np.repeat(part, times) for part in parts)
     made = shuffled_p_value(
-        *(np.repeat(part, times) for part in parts),
+        one,
+        other,
+        stratum,
         draws=most,
         rng=host_stream(seed, statement.label),
         enough=None if draws else _ENOUGH,

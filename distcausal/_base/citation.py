@@ -44,6 +44,8 @@ METHODS: dict[str, tuple[str, ...]] = {
         "richardson2003",
         "vanderzander2019",
         "richardson2023",
+        "rao1984",
+        "besag1991",
     ),
     "ensembles": ("kulesza2012", "barthelme2023"),
 }

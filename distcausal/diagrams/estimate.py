@@ -19,7 +19,7 @@ from distcausal.diagrams.frames import States, plugin_of, weighted_of
 from distcausal.diagrams.identify import Identification
 from distcausal.diagrams.labelled import LabelledArray
 from distcausal.diagrams.needs import Need
-from distcausal.diagrams.observations import ROW, Rows, Sample
+from distcausal.diagrams.observations import FEW_CLUSTERS, ROW, Rows, Sample
 from distcausal.diagrams.plugin import PlugIn
 from distcausal.diagrams.render import latex_name, symbols
 from distcausal.diagrams.resample import Bootstrap, read_inference, resampled
@@ -35,7 +35,6 @@ from distcausal.errors import (
 __all__ = ["estimate_effect"]
 
 FEW = 5  # observations below which a conditional share is a guess
-FEW_CLUSTERS = 10  # below which the covariance between clusters is a guess
 METHODS = ("plugin", *ADJUSTMENT, *DISTRICT)
 Column = str | Sequence[Any] | np.ndarray | None
 
@@ -99,8 +98,10 @@ def estimate_effect(
         in numeric covariates and with a coefficient per state of all else;
         ``"saturated"``, shares in every stratum; names of variables for a logit in
         these alone; or a learner with ``fit`` and ``predict_proba`` (``predict`` for a
-        mean), fitted on other folds than it is used on. One for all, or a mapping from
-        variables. Means have a linear regression in place of the logit.
+        mean), fitted on other folds than it is used on; chances that a learner puts
+        near zero are raised to 0.01 where they are divided by, with a warning. One for
+        all, or a mapping from variables. Means have a linear regression in place of the
+        logit.
     folds
         Number of folds for learners.
     seed

@@ -19,14 +19,15 @@ from distcausal.diagrams.constraints import (
 from distcausal.diagrams.falsification import FalsificationTests
 from distcausal.diagrams.graph import CausalGraph, check_graph
 from distcausal.diagrams.observations import (
+    FEW_CLUSTERS,
     Rows,
+    check_clusters,
     group_rows,
     known_states,
     read_columns,
 )
 from distcausal.diagrams.statement_tests import StatementData, Tested, run_test
 from distcausal.errors import (
-    DataError,
     DesignError,
     InferenceWarning,
     check_choice,
@@ -38,7 +39,6 @@ __all__ = ["falsify"]
 
 KINDS = ("independence", "verma")
 _FEW = 20  # states that are never too many
-_FEW_CLUSTERS = 10
 _PER_DF = 3  # clusters for each degree of freedom
 
 
@@ -239,11 +239,7 @@ def _read(
     known = known_states([columns], states)
     _check_states(known, columns.count.sum())
     sample = group_rows(columns, seen.nodes, known)
-    if sample.clusters is not None and sample.clusters < 2:
-        raise DataError(
-            "the data hold one cluster; between clusters there is then nothing to "
-            "learn from. Leave cluster out, or take finer ones."
-        )
+    check_clusters(sample, "the data")
     plain = how.weights is None and how.cluster is None
     return StatementData(sample, known, seen, plain)
 
@@ -305,7 +301,7 @@ def _warn_few(result: FalsificationTests, clusters: int | None) -> None:
         for label, method, df in pairs
         if method == "Wald" and clusters < _PER_DF * df
     ]
-    if clusters < _FEW_CLUSTERS or tight:
+    if clusters < FEW_CLUSTERS or tight:
         for_what = f" for {listing(tight)}" if tight else ""
         warnings.warn(
             f"{clusters} clusters are few{for_what}: p-values are rough and the tests "

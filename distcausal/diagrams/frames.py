@@ -18,6 +18,7 @@ from distcausal.diagrams.observations import (
     Columns,
     Rows,
     Sample,
+    check_clusters,
     group_rows,
     known_states,
     read_columns,
@@ -25,7 +26,7 @@ from distcausal.diagrams.observations import (
 from distcausal.diagrams.plugin import PlugIn
 from distcausal.diagrams.weighted import Models, Weighted
 from distcausal.diagrams.weighting import laws_needed
-from distcausal.errors import DataError, DesignError, QueryError, listing
+from distcausal.errors import DesignError, QueryError, listing
 
 __all__ = ["States", "plugin_of", "weighted_of"]
 
@@ -67,7 +68,7 @@ def weighted_of(
         columns, known = _apart(columns, known)
         kept = (*kept, ROW)
     sample = group_rows(columns, kept, known)
-    _check_clusters(sample, "the frame")
+    check_clusters(sample, "the frame")
     return Weighted(roles, method, sample, known, models, seed)
 
 
@@ -132,7 +133,7 @@ def _samples(
         for source, one in columns.items()
     }
     for source, sample in samples.items():
-        _check_clusters(sample, _named(source))
+        check_clusters(sample, _named(source))
     return samples, known
 
 
@@ -142,14 +143,6 @@ def _check_states(found: Identification, states: States) -> None:
         raise QueryError(
             f"states are given of {listing(map(repr, strange))}, but the graph has no "
             f"such variable; it has {listing(found.graph.nodes, 12)}."
-        )
-
-
-def _check_clusters(sample: Sample, called: str) -> None:
-    if sample.clusters is not None and sample.clusters < 2:
-        raise DataError(
-            f"{called} holds one cluster; between clusters there is then nothing to "
-            "learn from. Leave cluster out, or take finer ones."
         )
 
 

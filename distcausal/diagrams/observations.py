@@ -22,7 +22,18 @@ from distcausal.errors import DataError, check_choice, listing
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["ROW", "Columns", "Rows", "Sample", "group_rows", "read_columns"]
+__all__ = [
+    "FEW_CLUSTERS",
+    "ROW",
+    "Columns",
+    "Rows",
+    "Sample",
+    "check_clusters",
+    "group_rows",
+    "read_columns",
+]
+
+FEW_CLUSTERS = 10  # below which the covariance between clusters is a guess
 
 ROW = "(row)"  # the variable that tells rows apart, where learners need them apart
 RESERVED = (DRAW, CELL, ROW)  # axes that estimators add to those of the variables
@@ -364,3 +375,12 @@ def _check_weight(weight: np.ndarray, called: str) -> None:
         )
     if not weight.sum() > 0:
         raise DataError(f"the weights of {called} should not all be zero.")
+
+
+def check_clusters(sample: Sample, called: str) -> None:
+    """Raise `DataError` if all rows are one cluster."""
+    if sample.clusters is not None and sample.clusters < 2:
+        raise DataError(
+            f"{called} holds one cluster; between clusters there is then nothing to "
+            "learn from. Leave cluster out, or take finer ones."
+        )

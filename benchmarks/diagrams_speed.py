@@ -1,16 +1,15 @@
 """Interventions on Bayesian networks: our time beside pgmpy's, as ratios in one run.
 
 The peer answers each query by variable elimination on the mutilated network, the
-fastest of its ways, and by its ``CausalInference`` where that agrees with ours. Both
-read the same BIF text. The networks are drawn at random with the sizes of ALARM (37
-variables), Insurance (27) and Hailfinder (56); a folder of BIF files, if given, is used
-beside them.
+fastest of its ways that gives the right answer. Both read the same BIF text. The
+networks are drawn at random with the sizes of ALARM (37 variables), Insurance (27) and
+Hailfinder (56); a folder of BIF files, if given, is used beside them.
 
 The limit: reading each table of the relevant part once. A warm query of some thirty
 small tables is bound by the interpreter, about ten microseconds a table.
 
-Run ``python benchmarks/diagrams_speed.py [FOLDER]`` (two minutes; needs pgmpy, which is
-not among the dependencies).
+Run ``python benchmarks/diagrams_speed.py [FOLDER]`` (two minutes; needs pgmpy, the
+extra ``benchmark``).
 """
 
 from __future__ import annotations

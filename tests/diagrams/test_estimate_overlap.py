@@ -219,7 +219,6 @@ def numeric(n: int = 500) -> pd.DataFrame:
 
 @pytest.mark.filterwarnings("ignore:for .* observations the")
 def test_learners_get_weights_if_they_take_them_and_are_refused_else() -> None:
-    pytest.importorskip("sklearn")
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline

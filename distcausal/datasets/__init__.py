@@ -18,17 +18,27 @@ from distcausal.datasets.counts import (
     ucb_admissions,
 )
 from distcausal.datasets.elections import close_elections
+from distcausal.datasets.images import (
+    ImageSimulation,
+    ImageTruth,
+    PictureSet,
+    make_image_effects,
+)
 from distcausal.datasets.r3d import make_r3d
 from distcausal.datasets.simulation import Simulation
 
 __all__ = [
     "CausalSimulation",
+    "ImageSimulation",
+    "ImageTruth",
+    "PictureSet",
     "PublishedTable",
     "Simulation",
     "china_smoking",
     "close_elections",
     "kidney_stones",
     "make_causal_model",
+    "make_image_effects",
     "make_r3d",
     "random_causal_graph",
     "smoking_tar_cancer",

@@ -3,6 +3,7 @@
 from importlib import import_module as _import_module
 
 _HOME = {
+    "ArraySource": "distcausal.images.source",
     "BestOf": "distcausal.design.selected",
     "Bootstrap": "distcausal.diagrams.resample",
     "Bounds": "distcausal.diagrams.bounds",
@@ -49,6 +50,7 @@ _HOME = {
     "Id": "distcausal.diagrams.structural",
     "Identification": "distcausal.diagrams.identify",
     "IdentificationError": "distcausal.errors",
+    "ImageSource": "distcausal.images.source",
     "InferenceWarning": "distcausal.errors",
     "KDPP": "distcausal.design.ensembles",
     "LEnsemble": "distcausal.design.ensembles",
@@ -63,6 +65,7 @@ _HOME = {
     "QueryError": "distcausal.errors",
     "R3DBandwidth": "distcausal.rdd.result",
     "R3DResult": "distcausal.rdd.result",
+    "RandomConvFeatures": "distcausal.images.random_conv",
     "RandomDistributions": "distcausal.data.distributions",
     "Reals": "distcausal.diagrams.reals",
     "RepeatedDPP": "distcausal.design.pooled",
@@ -123,7 +126,7 @@ _HOME = {
     "wls": "distcausal.design.fit",
     "world_diagram": "distcausal.diagrams.crossworld",
 }
-_ROOMS = ("data", "datasets", "design", "diagrams", "numerics", "rdd")
+_ROOMS = ("data", "datasets", "design", "diagrams", "images", "numerics", "rdd")
 __version__ = "0.1.0"
 __all__ = sorted([*_HOME, "__version__", "datasets"])
 

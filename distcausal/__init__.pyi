@@ -2,6 +2,7 @@ from distcausal import data as data
 from distcausal import datasets as datasets
 from distcausal import design as design
 from distcausal import diagrams as diagrams
+from distcausal import images as images
 from distcausal import numerics as numerics
 from distcausal import rdd as rdd
 from distcausal._base.citation import cite as cite
@@ -121,6 +122,9 @@ from distcausal.errors import PositivityError as PositivityError
 from distcausal.errors import QueryError as QueryError
 from distcausal.errors import SyntaxError_ as SyntaxError_
 from distcausal.errors import TypeError_ as TypeError_
+from distcausal.images.random_conv import RandomConvFeatures as RandomConvFeatures
+from distcausal.images.source import ArraySource as ArraySource
+from distcausal.images.source import ImageSource as ImageSource
 from distcausal.rdd.api import r3d as r3d
 from distcausal.rdd.api import r3d_bandwidth as r3d_bandwidth
 from distcausal.rdd.bootstrap import MultiplierBootstrap as MultiplierBootstrap

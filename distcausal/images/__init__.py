@@ -1,0 +1,1 @@
+"""Where a treatment works, read off images: encoders, latent clusters, inference."""

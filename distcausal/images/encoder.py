@@ -1,0 +1,242 @@
+"""From an image to a few dozen numbers: what all encoders have in common.
+
+An encoder is fitted to pixels alone, never to outcomes or treatment, so its features
+may be computed once and used in every fold. Fitting gives a recipe, a hashable
+description of the computation, and a state, the arrays it needs. The recipe maps one
+image to numbers in pure JAX, so gradients pass through it; the state is an argument of
+the compiled function, so encoders of one shape share one compilation.
+
+Images are mapped one after the other in a loop inside the compiled function (on an
+accelerator side by side). What an image's features are then depends on nothing else in
+its batch, to the last bit, and the work of one image stays in the processor's cache.
+Maps compute in float32; moments and the last projection are float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from distcausal._base.keys import Seed
+from distcausal._base.typing import Array, Real
+from distcausal.images.scan import Moments
+from distcausal.images.source import ImageSource
+
+__all__ = ["Encoder", "Fitted", "FittedEncoder", "Recipe", "State", "run", "width"]
+
+State = Mapping[str, Any]
+_TILE_BYTES = 2**24
+_TILE_MOST = 256
+_ROWS = 256
+_AT_ONCE = 32  # images side by side on an accelerator
+
+
+class Recipe(Protocol):
+    """Computation of one image, hashable, with no arrays of its own."""
+
+    def values(self, state: State, image: Array) -> Array:
+        """Numbers ``(value,)`` of an image ``(height, width, channel)``."""
+
+
+class Encoder(Protocol):
+    """What can be fitted to images."""
+
+    @property
+    def name(self) -> str:
+        """Word for it in tables."""
+
+    def fit(self, source: ImageSource, keys: Any = None, *, seed: Seed = 0) -> Any:
+        """Learn filters and projections from the images of the keys."""
+
+
+class FittedEncoder(Protocol):
+    """What maps images to features."""
+
+    @property
+    def name(self) -> str:
+        """Word for it in tables."""
+
+    @property
+    def size(self) -> int:
+        """Number of features D."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything the features depend on besides the image."""
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether `traced` may be called."""
+
+    def apply(self, batch: np.ndarray) -> np.ndarray:
+        """Features ``(batch, D)`` in float64 of raw images."""
+
+    def traced(self, image: Array) -> Array:
+        """Features ``(D,)`` of one image, in JAX and differentiable."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Encoder with its filters and projection learnt.
+
+    Attributes
+    ----------
+    name
+        Word for it in tables.
+    recipe
+        Computation of the raw values of one image.
+    state
+        Arrays it needs, by name.
+    centre, projection
+        Raw values are centred and projected: shapes ``(value,)``, ``(value, D)``.
+    moments
+        Of the channels of the training images; `check_range` compares others to them.
+    shape
+        Shape of the images.
+    """
+
+    name: str
+    recipe: Recipe
+    state: State
+    centre: np.ndarray
+    projection: np.ndarray
+    moments: Moments
+    shape: tuple[int, ...]
+    differentiable = True
+
+    def __repr__(self) -> str:
+        """Name and number of features."""
+        return f"Fitted({self.name!r}, {self.size} features)"
+
+    @property
+    def size(self) -> int:
+        """Number of features D."""
+        return self.projection.shape[1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the recipe and every array."""
+        told = blake2b(f"{self.name}|{self.recipe!r}|{self.shape}".encode())
+        for leaf in jax.tree.leaves((self.state, self.centre, self.projection)):
+            told.update(str((leaf.shape, leaf.dtype)).encode())
+            told.update(np.ascontiguousarray(leaf).data)
+        return told.hexdigest()[:32]
+
+    def apply(self, batch: np.ndarray) -> np.ndarray:
+        """Features of raw images.
+
+        Parameters
+        ----------
+        batch
+            Images ``(batch, *shape)`` as stored.
+
+        Returns
+        -------
+        Shape ``(batch, D)``, float64.
+        """
+        return self.project(run(self.recipe, self.state, batch))
+
+    def project(self, raw: np.ndarray) -> np.ndarray:
+        """Features of raw values ``(batch, value)``."""
+        out = np.empty((len(raw), self.size))
+        for start in range(0, len(raw), _ROWS):
+            part = _padded(raw[start : start + _ROWS], _ROWS)
+            found = (part - self.centre) @ self.projection
+            out[start : start + _ROWS] = found[: len(out) - start]
+        return out
+
+    def traced(self, image: Real[Array, ...]) -> Real[Array, " feature"]:
+        """Features of one image ``(height, width, channel)``, in JAX.
+
+        Differentiable in the pixels, which are in the units the encoder was fitted to.
+        """
+        return self.values({**self._arrays}, image)
+
+    @property
+    def _arrays(self) -> State:
+        return {
+            "inner": self.state,
+            "centre": self.centre.astype(np.float32),
+            "projection": self.projection.astype(np.float32),
+        }
+
+    def values(self, state: State, image: Array) -> Array:
+        """Raw values of an image, centred and projected."""
+        raw = self.recipe.values(state["inner"], image)
+        return (raw - state["centre"]) @ state["projection"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Fields alone."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the fields; what follows from them is made again when asked for."""
+        vars(self).update(state)
+
+
+def run(recipe: Recipe, state: State, batch: np.ndarray) -> np.ndarray:
+    """Raw values of images, shape ``(batch, value)``, float32.
+
+    Images go through the compiled function in tiles of one shape, the last one padded.
+    """
+    batch = np.asarray(batch)
+    tile = _tile(batch.shape[1:])
+    side_by_side = jax.default_backend() != "cpu"
+    out = []
+    for start in range(0, len(batch), tile):
+        part = batch[start : start + tile]
+        count = len(part)
+        found = _values(recipe, state, _padded(part, tile), count, side_by_side)
+        out.append(np.asarray(found)[:count])
+    if not out:
+        return np.empty((0, width(recipe, state, batch.shape[1:])), np.float32)
+    return np.concatenate(out)
+
+
+def width(recipe: Recipe, state: State, shape: tuple[int, ...]) -> int:
+    """Number of raw values of an image of a shape."""
+    one = jax.ShapeDtypeStruct(shape, jnp.float32)
+    return int(jax.eval_shape(partial(recipe.values, state), one).shape[0])
+
+
+def _padded(rows: np.ndarray, count: int) -> np.ndarray:
+    """Rows with zeros below, for products of one shape: they round alike."""
+    if len(rows) == count:
+        return rows
+    return np.concatenate(
+        [rows, np.zeros((count - len(rows), *rows.shape[1:]), rows.dtype)]
+    )
+
+
+def _tile(shape: tuple[int, ...]) -> int:
+    """Images per compiled call: a fixed number for images of a shape."""
+    return int(np.clip(_TILE_BYTES // (4 * int(np.prod(shape))), 1, _TILE_MOST))
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def _values(
+    recipe: Recipe, state: State, batch: Array, count: Array, side_by_side: bool
+) -> Array:
+    """Values of the first ``count`` images of a tile; the rest is padding."""
+
+    def one(image: Array) -> Array:
+        return recipe.values(state, image.astype(jnp.float32)).astype(jnp.float32)
+
+    if side_by_side:
+        return lax.map(one, batch, batch_size=_AT_ONCE)
+
+    def put(place: Array, out: Array) -> Array:
+        image = lax.dynamic_index_in_dim(batch, place, keepdims=False)
+        return lax.dynamic_update_index_in_dim(out, one(image), place, 0)
+
+    values = jax.eval_shape(one, batch[0]).shape[0]
+    empty = jnp.zeros((batch.shape[0], values), jnp.float32)
+    return lax.fori_loop(0, count, put, empty)

@@ -1,0 +1,181 @@
+"""One pass over all images: exact moments of the channels, and a digest of each image.
+
+Everything that must hold for a corpus as a whole is learnt here: means and standard
+deviations of the channels, their range, and which images are copies of others. The
+moments are pooled from exact sums in float64 around a common shift, so they do not
+drift with the number of images; the digests tell images apart by content, which is
+what a draw of training images is made from: it moves neither with the order of the
+keys nor with their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from distcausal.errors import DataError, listing
+from distcausal.images.reading import blocks
+from distcausal.images.source import ImageSource
+
+__all__ = ["Contents", "Moments", "check_range", "duplicates", "first_copies", "scan"]
+
+_FARTHEST = 10.0  # standard deviations
+_LEAST_SPREAD = 100.0  # pixels from 0 to 1 spread a 255th as far as those in bytes
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean, standard deviation, least and largest pixel by channel, ``(channel,)``."""
+
+    mean: np.ndarray
+    sd: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What one pass found.
+
+    Attributes
+    ----------
+    digest
+        128 bits of each image's content as two whole numbers, shape ``(image, 2)``.
+    moments
+        Of the channels.
+    """
+
+    digest: np.ndarray
+    moments: Moments
+
+
+def scan(source: ImageSource, keys: Any = None) -> Contents:
+    """Moments of the channels and a digest of each image, read once.
+
+    Parameters
+    ----------
+    source
+        Images.
+    keys
+        Those wanted; all if left out.
+    """
+    wanted = source.keys if keys is None else np.asarray(keys)
+    digest = np.empty((len(wanted), 2), np.uint64)
+    sums = _Sums(source.shape[-1])
+    for place, batch in blocks(source, wanted):
+        digest[place] = _digests(batch)
+        sums.add(batch.reshape(-1, batch.shape[-1]))
+    return Contents(digest, sums.found())
+
+
+class _Sums:
+    """Sums around the first batch's mean, so that none loses digits to a far origin."""
+
+    def __init__(self, channels: int) -> None:
+        self.count = 0
+        self.shift = np.zeros(channels)
+        self.total, self.square = np.zeros(channels), np.zeros(channels)
+        self.low, self.high = np.full(channels, np.inf), np.full(channels, -np.inf)
+
+    def add(self, pixels: np.ndarray) -> None:
+        """Take in pixels, shape ``(pixel, channel)``."""
+        if not self.count:
+            self.shift = pixels.mean(axis=0, dtype=float)
+        moved = pixels - self.shift
+        self.count += len(moved)
+        self.total += moved.sum(axis=0)
+        self.square += np.einsum("pc,pc->c", moved, moved)
+        self.low = np.minimum(self.low, pixels.min(axis=0))
+        self.high = np.maximum(self.high, pixels.max(axis=0))
+
+    def found(self) -> Moments:
+        """What the sums amount to."""
+        mean = self.total / self.count
+        variance = np.maximum(self.square / self.count - mean**2, 0.0)
+        # A constant channel has variance zero, whatever its sums round to.
+        sd = np.where(self.low == self.high, 0.0, np.sqrt(variance))
+        return Moments(self.shift + mean, sd, self.low, self.high)
+
+
+def _digests(batch: np.ndarray) -> np.ndarray:
+    """Digest of each image, shape ``(batch, 2)``."""
+    rows = np.ascontiguousarray(batch).reshape(len(batch), -1)
+    told = b"".join(blake2b(row.data, digest_size=16).digest() for row in rows)
+    return np.frombuffer(told, np.uint64).reshape(-1, 2)
+
+
+def duplicates(source: ImageSource) -> np.ndarray:
+    """Position of the first image with the same content, for every image.
+
+    Two keys of one place, or one picture saved twice, are one image to a statistician:
+    folds should keep them together.
+
+    Parameters
+    ----------
+    source
+        Images.
+
+    Returns
+    -------
+    Shape ``(image,)``, in the order of ``source.keys``: an image's own position where
+    it has no earlier copy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import distcausal as dc
+    >>> duplicates(dc.ArraySource(np.array([[[1.0]], [[2.0]], [[1.0]]])))
+    array([0, 1, 0])
+    """
+    return first_copies(scan(source).digest)
+
+
+def first_copies(digest: np.ndarray) -> np.ndarray:
+    """Position of the first equal row, for every row."""
+    _, first, group = np.unique(digest, axis=0, return_index=True, return_inverse=True)
+    return first[group.ravel()]
+
+
+def check_range(source: ImageSource, moments: Moments) -> None:
+    """Refuse images stored on another scale than those an encoder was fitted to.
+
+    Features of pixels from 0 to 255 mean nothing to an encoder that has seen pixels
+    from 0 to 1, yet come out as numbers.
+
+    Parameters
+    ----------
+    source
+        Images to be encoded.
+    moments
+        Of the training images, as `scan` finds them; a fitted encoder holds them.
+
+    Raises
+    ------
+    DataError
+        If the number of channels differs, a pixel lies more than ten standard
+        deviations outside the training range, or a channel that varies does so less
+        than a hundredth as much.
+    """
+    if source.shape[-1] != len(moments.mean):
+        raise DataError(
+            f"images should have the {len(moments.mean)} channels of the training "
+            f"images; they have {source.shape[-1]}. Give the same channels."
+        )
+    found = scan(source).moments
+    sd = np.maximum(moments.sd, _TINY * np.maximum(1.0, np.abs(moments.mean)))
+    beyond = np.maximum(moments.low - found.low, found.high - moments.high) / sd
+    shrunk = (found.sd > 0) & (found.sd * _LEAST_SPREAD < moments.sd)
+    wrong = np.flatnonzero((beyond > _FARTHEST) | shrunk)
+    if wrong.size:
+        one = int(wrong[0])
+        raise DataError(
+            "images should be on the scale of the training images; in channel "
+            f"{listing(wrong.tolist())} they are not: pixels, stored as "
+            f"{source.dtype}, run from {found.low[one]:.4g} to {found.high[one]:.4g}, "
+            f"in training from {moments.low[one]:.4g} to {moments.high[one]:.4g}. "
+            "Rescale them as the training images were."
+        )

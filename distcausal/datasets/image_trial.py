@@ -171,6 +171,8 @@ def mean_effect(
     brightness
         Shape ``(picture,)``; None to integrate it out as well.
     """
+    if trial.outcome in ("continuous", "distribution"):
+        return np.asarray(shift, np.float64)
     node, mass = np.polynomial.hermite_e.hermegauss(NODES)
     spread, level = trial.shared_sd, 0.0 if brightness is None else brightness
     if brightness is None:
@@ -309,7 +311,8 @@ def _laws(
     from scipy.special import ndtri
 
     least, most = trial.sizes
-    centre = predictor + _noise(trial.noise, rng.uniform(size=trial.units))
+    _, level = rng.uniform(size=(2, trial.units))  # as scalar outcomes draw theirs
+    centre = predictor + _noise(trial.noise, level)
     sizes = rng.integers(least, most + 1, trial.units)
     owner = np.repeat(np.arange(trial.units), sizes)
     level = rng.uniform(size=owner.size)
@@ -329,7 +332,7 @@ def _draw(trial: Trial, rng: np.random.Generator, predictor: np.ndarray) -> np.n
 
     if trial.outcome == "count":
         return rng.poisson(np.exp(predictor)).astype(np.float64)
-    luck, level = rng.uniform(size=(2, trial.units, 1))
+    luck, level = rng.uniform(size=(2, trial.units))[..., None]
     if trial.outcome == "binary":
         return (luck < expit(predictor)).astype(np.float64)
     value = predictor + _noise(trial.noise, level)

@@ -53,6 +53,7 @@ _HOME = {
     "ImageSource": "distcausal.images.source",
     "InferenceWarning": "distcausal.errors",
     "KDPP": "distcausal.design.ensembles",
+    "KeyError_": "distcausal.errors",
     "LEnsemble": "distcausal.design.ensembles",
     "LabelledArray": "distcausal.diagrams.labelled",
     "MercerSpace": "distcausal.design.mercer",

@@ -117,6 +117,7 @@ from distcausal.errors import DistCausalWarning as DistCausalWarning
 from distcausal.errors import GraphError as GraphError
 from distcausal.errors import IdentificationError as IdentificationError
 from distcausal.errors import InferenceWarning as InferenceWarning
+from distcausal.errors import KeyError_ as KeyError_
 from distcausal.errors import ModelError as ModelError
 from distcausal.errors import PositivityError as PositivityError
 from distcausal.errors import QueryError as QueryError

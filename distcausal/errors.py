@@ -21,6 +21,7 @@ __all__ = [
     "GraphError",
     "IdentificationError",
     "InferenceWarning",
+    "KeyError_",
     "ModelError",
     "PositivityError",
     "QueryError",
@@ -37,6 +38,13 @@ class DistCausalError(ValueError):
 
 class DataError(DistCausalError):
     """The data break a rule; the message names units, columns and the remedy."""
+
+
+class KeyError_(DataError, KeyError):
+    """A unit names an image that there is none of; the message lists such keys."""
+
+    # KeyError would show the message in quotes.
+    __str__ = DataError.__str__
 
 
 class DesignError(DistCausalError):

@@ -18,9 +18,21 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from distcausal.errors import DataError, check_choice, listing
+from distcausal.errors import DataError, KeyError_, check_choice, listing
 
-__all__ = ["ArraySource", "ImageSource", "KeyedImages", "NanPolicy", "Resize"]
+__all__ = [
+    "ArraySource",
+    "ImageSource",
+    "KeyedImages",
+    "Lookup",
+    "NanPolicy",
+    "Resize",
+    "as_keys",
+    "check_same_shape",
+    "key_bytes",
+    "prepared",
+    "stacked",
+]
 
 NanPolicy = Literal["raise", "channel_mean", "drop"]
 Resize = tuple[int, int] | Callable[[np.ndarray], np.ndarray]
@@ -83,9 +95,11 @@ class KeyedImages:
 
         Raises
         ------
+        KeyError_
+            If a key has no image.
         DataError
-            If a key has no image, or a pixel is missing or infinite and the policy is
-            ``"raise"``; the message names up to five keys.
+            If a pixel is missing or infinite and the policy is ``"raise"``; both
+            messages name up to five keys.
         """
         wanted = np.atleast_1d(as_keys(keys))
         return self._complete(self._load(self._positions(wanted)), wanted)
@@ -128,22 +142,12 @@ class KeyedImages:
         return whole
 
     @cached_property
-    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
-        order = np.argsort(self.keys, kind="stable")
-        return self.keys[order], order
+    def _lookup(self) -> Lookup:
+        return Lookup(self.keys)
 
     def _positions(self, wanted: np.ndarray) -> np.ndarray:
         """Where the images of the keys are kept."""
-        ordered, order = self._sorted
-        comparable = _KINDS[ordered.dtype.kind] == _KINDS[wanted.dtype.kind]
-        if not comparable and wanted.size:
-            raise missing_keys(wanted, ordered)
-        place = np.searchsorted(ordered, wanted)
-        place = np.minimum(place, len(ordered) - 1)
-        strangers = ordered[place] != wanted
-        if strangers.any():
-            raise missing_keys(wanted[strangers], ordered)
-        return self._kept[order[place]]
+        return self._kept[self._lookup.places(wanted)]
 
     def _complete(self, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Images without missing pixels, by the policy of the reader."""
@@ -237,6 +241,31 @@ class ArraySource(KeyedImages):
         return told.hexdigest()[:32]
 
 
+class Lookup:
+    """Places of keys, found by bisection among the sorted ones."""
+
+    def __init__(self, keys: np.ndarray) -> None:
+        self._order = np.argsort(keys, kind="stable")
+        self._sorted = keys[self._order]
+
+    def places(self, wanted: np.ndarray) -> np.ndarray:
+        """Place of each key wanted.
+
+        Raises
+        ------
+        KeyError_
+            If there is none.
+        """
+        known = self._sorted
+        if _KINDS[known.dtype.kind] != _KINDS[wanted.dtype.kind] and wanted.size:
+            raise missing_keys(wanted, known)
+        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        strangers = known[place] != wanted
+        if strangers.any():
+            raise missing_keys(wanted[strangers], known)
+        return self._order[place]
+
+
 def as_keys(keys: Any) -> np.ndarray:
     """Keys as an array of numbers, text or dates.
 
@@ -299,10 +328,10 @@ def check_shape(shape: Sequence[int], dtype: np.dtype[Any]) -> tuple[int, ...]:
     return sizes
 
 
-def missing_keys(wanted: np.ndarray, known: np.ndarray) -> DataError:
+def missing_keys(wanted: np.ndarray, known: np.ndarray) -> KeyError_:
     """Error that names keys without image, and what the keys look like."""
     names = listing(dict.fromkeys(wanted.tolist()))
-    return DataError(
+    return KeyError_(
         f"{len(np.unique(wanted))} keys have no image ({names}); the {len(known)} keys "
         f"of the images run from {known[0]!s} to {known[-1]!s}. Add these images, "
         "or drop the units that name them."

@@ -36,6 +36,7 @@ _HOME = {
     "Estimand": "distcausal.diagrams.formula",
     "Extended": "distcausal.design.modified",
     "FalsificationTests": "distcausal.diagrams.falsification",
+    "FeatureCache": "distcausal.images.features",
     "FeatureSpace": "distcausal.design.feature",
     "FiniteSpace": "distcausal.design.spaces",
     "FunctionalEffect": "distcausal.rdd.functional",

@@ -123,6 +123,7 @@ from distcausal.errors import PositivityError as PositivityError
 from distcausal.errors import QueryError as QueryError
 from distcausal.errors import SyntaxError_ as SyntaxError_
 from distcausal.errors import TypeError_ as TypeError_
+from distcausal.images.features import FeatureCache as FeatureCache
 from distcausal.images.random_conv import RandomConvFeatures as RandomConvFeatures
 from distcausal.images.source import ArraySource as ArraySource
 from distcausal.images.source import ImageSource as ImageSource

@@ -1,30 +1,72 @@
-"""How every encoder is fitted: one pass for moments, one for values, one projection.
+"""How encoders are fitted: one pass for moments, one for values, then a projection.
 
-An encoder says what its raw values are (`prepare`) and how they are projected; reading,
-summing and projecting are the same for all. The raw values of the training images are
-kept during the fit where they are small, so the images are encoded once and not twice.
+An encoder says what its raw values are (`prepare`) and how they are projected
+(`project`); reading, summing and projecting are the same for all. Raw values of the
+training images are kept during the fit where they are small, so that images are encoded
+once, and the features of the training images come with the fit.
 """
 
 from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from distcausal._base.keys import Seed, check_seed
-from distcausal._base.progress import steps
-from distcausal.errors import DataWarning, DesignError, listing
+from distcausal.errors import DataError, DataWarning, DesignError, listing
 from distcausal.images.encoder import Fitted, Recipe, State, run, width
 from distcausal.images.projection import Sums, components
 from distcausal.images.reading import blocks
 from distcausal.images.scan import Contents, Moments, scan
 from distcausal.images.source import ImageSource, as_keys
 
-__all__ = ["Trained", "fit_features", "varying", "whole_number"]
+__all__ = ["Rows", "Trained", "check_moments", "whole_number"]
 
 _KEPT_BYTES = 2**28
+_BLOCK = 1024
+_HUGE = 1e30  # float32 reaches 3e38, and values add up over an image
+
+
+class Rows:
+    """Raw values of the training images, block by block, as often as asked.
+
+    Iterating gives places among the images and rows ``(image, value)``.
+    """
+
+    def __init__(
+        self, recipe: Recipe, state: State, source: ImageSource, keys: np.ndarray
+    ) -> None:
+        self._made = recipe, state
+        self._source, self._keys = source, keys
+        self.count = len(keys)
+        self.width = width(recipe, state, tuple(source.shape))
+        self._kept: np.ndarray | None = None
+
+    def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """One pass over the images, or over what the first pass has kept of them."""
+        if self._kept is not None:
+            for start in range(0, self.count, _BLOCK):
+                place = slice(start, min(start + _BLOCK, self.count))
+                yield place, self._kept[place]
+            return
+        keep = 4 * self.count * self.width <= _KEPT_BYTES
+        kept = np.empty((self.count, self.width), np.float32) if keep else None
+        for place, images in blocks(self._source, self._keys):
+            rows = run(*self._made, images)
+            if kept is not None:
+                kept[place] = rows
+            yield place, rows
+        self._kept = kept
+
+    def moments(self) -> Sums:
+        """First and second moments."""
+        sums = Sums(self.width)
+        for _, rows in self:
+            sums.add(rows)
+        return sums
 
 
 class Trained:
@@ -32,7 +74,6 @@ class Trained:
 
     name: str
     size: int
-    standardise = True
 
     @abstractmethod
     def prepare(
@@ -40,9 +81,9 @@ class Trained:
     ) -> tuple[Recipe, State]:
         """Recipe and arrays of the raw values, learnt from the training images."""
 
-    def project(self, sums: Sums) -> tuple[np.ndarray, np.ndarray]:
+    def project(self, rows: Rows, seed: Seed) -> tuple[np.ndarray, np.ndarray]:
         """Centre and projection of the raw values."""
-        return components(sums, size=self.size, standardise=self.standardise)
+        return components(rows.moments(), size=self.size, standardise=True)
 
     def fit(self, source: ImageSource, keys: Any = None, *, seed: Seed = 0) -> Fitted:
         """Learn from the training images; outcomes are never seen.
@@ -55,83 +96,62 @@ class Trained:
             Training images; all if left out.
         seed
             Decides what is drawn at random.
+
+        Raises
+        ------
+        DataError
+            If there are no images or pixels, or pixels too large for float32.
+        DesignError
+            If the arguments do not fit the shape of the images.
+
+        Warns
+        -----
+        DataWarning
+            If a channel is constant over all training images; it carries nothing.
         """
-        return fit_features(self, source, keys, seed=seed)[0]
+        return self._learn(source, keys, seed)[0]
 
+    def fit_features(
+        self, source: ImageSource, keys: Any = None, *, seed: Seed = 0
+    ) -> tuple[Fitted, np.ndarray]:
+        """Fit, and features ``(image, D)`` of the training images from one pass."""
+        fitted, rows = self._learn(source, keys, seed)
+        out = np.empty((rows.count, fitted.size))
+        for place, raw in rows:
+            out[place] = fitted.project(raw)
+        return fitted, out
 
-def fit_features(
-    encoder: Trained,
-    source: ImageSource,
-    keys: Any = None,
-    *,
-    seed: Seed = 0,
-    batch: int | None = None,
-    progress: bool | None = None,
-) -> tuple[Fitted, np.ndarray]:
-    """Fit an encoder, and the features of its training images from the same pass.
-
-    Parameters
-    ----------
-    encoder
-        What to fit.
-    source
-        Images.
-    keys
-        Training images; all if left out.
-    seed
-        Decides what is drawn at random.
-    batch
-        Images read at once; as many as fill a few megabytes if left out.
-    progress
-        Whether to show a bar; None decides by the number of images.
-
-    Returns
-    -------
-    The fitted encoder and features ``(image, D)`` in the order of the keys, equal to
-    what `features` gives.
-    """
-    check_seed(seed)
-    wanted = source.keys if keys is None else as_keys(keys)
-    count = len(wanted)
-    with steps(progress, count=3, long=count > 5000) as begin:
-        begin("reading images")
+    def _learn(self, source: ImageSource, keys: Any, seed: Seed) -> tuple[Fitted, Rows]:
+        check_seed(seed)
+        wanted = source.keys if keys is None else as_keys(keys)
         contents = scan(source, wanted)
-        recipe, state = encoder.prepare(source, wanted, contents, seed)
-        begin("encoding images")
-        many = width(recipe, state, source.shape)
-        keep = 4 * count * many <= _KEPT_BYTES
-        kept = np.empty((count if keep else 0, many), np.float32)
-        sums = Sums(many)
-        for place, images in blocks(source, wanted, batch=batch):
-            rows = run(recipe, state, images)
-            sums.add(rows)
-            if keep:
-                kept[place] = rows
-        begin("projecting")
-        fitted = Fitted(
-            encoder.name, recipe, state, *encoder.project(sums), contents.moments,
-            tuple(source.shape),
-        )  # fmt: skip
-        if keep:
-            return fitted, fitted.project(kept)
-        out = np.empty((count, fitted.size))
-        for place, images in blocks(source, wanted, batch=batch):
-            out[place] = fitted.apply(images)
-    return fitted, out
+        check_moments(contents.moments)
+        recipe, state = self.prepare(source, wanted, contents, seed)
+        rows = Rows(recipe, state, source, wanted)
+        centre, projection = self.project(rows, seed)
+        shape = tuple(source.shape)
+        moments = contents.moments
+        fitted = Fitted(self.name, recipe, state, centre, projection, moments, shape)
+        return fitted, rows
 
 
-def varying(moments: Moments) -> np.ndarray:
-    """Channels that are not constant over all images; warns of those that are."""
-    varies = moments.sd > 0
-    if not varies.all():
-        flat = np.flatnonzero(~varies)
+def check_moments(moments: Moments) -> None:
+    """Warn of channels that are constant; refuse pixels too large for float32."""
+    if max(np.abs(moments.low).max(), np.abs(moments.high).max()) > _HUGE:
+        raise DataError(
+            f"pixels should stay below {_HUGE:g}, since images are encoded in float32; "
+            f"they run from {moments.low.min():.4g} to {moments.high.max():.4g}. "
+            "Rescale them, or mark placeholders as missing."
+        )
+    flat = np.flatnonzero(moments.sd == 0)
+    if flat.size:
         warnings.warn(
-            f"{len(flat)} of {len(varies)} channels have the same value in all pixels "
-            f"of all images (channels {listing(flat.tolist())}) and are left out.",
+            f"{flat.size} of {moments.sd.size} channels have one value in all pixels "
+            f"of all training images (channels {listing(flat.tolist())}): they are "
+            "left out of the features.",
             DataWarning,
             stacklevel=2,
         )
-    return np.flatnonzero(varies)
 
 
 def whole_number(argument: str, value: object) -> None:

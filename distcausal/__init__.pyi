@@ -127,6 +127,10 @@ from distcausal.images.features import FeatureCache as FeatureCache
 from distcausal.images.random_conv import RandomConvFeatures as RandomConvFeatures
 from distcausal.images.source import ArraySource as ArraySource
 from distcausal.images.source import ImageSource as ImageSource
+from distcausal.images.stored import CallableSource as CallableSource
+from distcausal.images.stored import FolderSource as FolderSource
+from distcausal.images.stored import MemmapSource as MemmapSource
+from distcausal.images.stored import ShardSource as ShardSource
 from distcausal.rdd.api import r3d as r3d
 from distcausal.rdd.api import r3d_bandwidth as r3d_bandwidth
 from distcausal.rdd.bootstrap import MultiplierBootstrap as MultiplierBootstrap

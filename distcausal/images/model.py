@@ -26,15 +26,24 @@ from distcausal.images.families import Family
 
 __all__ = [
     "Evidence",
+    "Lane",
     "Layout",
     "active_contrast",
     "baseline",
     "cluster_effects",
     "cluster_terms",
+    "count",
+    "implied_ate",
     "log_joint",
+    "log_likelihood",
     "log_membership",
+    "log_prior",
     "noise_variance",
+    "pack",
+    "shapes",
+    "standard",
     "unit_terms",
+    "unpack",
 ]
 
 _NEVER = -1e30  # logit of a cluster that is switched off
@@ -85,11 +94,6 @@ class Evidence(NamedTuple):
         0 or 1, ``(unit,)``.
     covariates
         Shape ``(unit, covariate)``.
-    prior_effect
-        Centre of the prior of effects, ``(outcome,)``.
-    ate
-        Estimated average effect on the first outcome, its variance, and how much the
-        implied average is drawn to it, ``(3,)``.
     """
 
     features: Array
@@ -98,17 +102,25 @@ class Evidence(NamedTuple):
     known_variance: Array
     treatment: Array
     covariates: Array
-    prior_effect: Array
-    ate: Array
 
 
 class Lane(NamedTuple):
     """What one fit of many has of its own.
 
+    Whatever was computed from outcomes is here rather than shared, so that a fit cannot
+    know anything of the units that it gives no weight.
+
     Attributes
     ----------
     weights
         Weight of each unit, zero for units held out or padded, ``(unit,)``.
+    centre, scale
+        The outcome is measured from the one in units of the other, ``(outcome,)``.
+    prior_effect
+        Centre of the prior of effects in those units, ``(outcome,)``.
+    ate
+        Estimated average effect on the first outcome in those units, its variance, and
+        how strongly the implied average is drawn to it, ``(3,)``.
     contrast
         From free logits to logits, ``(cluster - 1, cluster)``, see `active_contrast`.
     active
@@ -116,6 +128,10 @@ class Lane(NamedTuple):
     """
 
     weights: Array
+    centre: Array
+    scale: Array
+    prior_effect: Array
+    ate: Array
     contrast: Array
     active: Array
 
@@ -212,7 +228,7 @@ def baseline(
 
 
 def noise_variance(
-    params: Params, evidence: Evidence, layout: Layout
+    params: Params, evidence: Evidence, lane: Lane, layout: Layout
 ) -> Real[Array, "unit cluster outcome"]:
     """Variance of the noise of every unit in every cluster."""
     table = jnp.exp(2 * params["noise"])
@@ -223,7 +239,12 @@ def noise_variance(
         arms = jnp.broadcast_to(table[:, None, :], (table.shape[0], *size))
     treated = evidence.treatment[:, None, None]
     found = arms[0][None] * (1 - treated) + arms[-1][None] * treated
-    return found + evidence.known_variance[:, None, :]
+    return found + (evidence.known_variance / lane.scale[None, :] ** 2)[:, None, :]
+
+
+def standard(evidence: Evidence, lane: Lane) -> Real[Array, "unit outcome"]:
+    """Outcome in the units of the lane."""
+    return (evidence.outcome - lane.centre[None, :]) / lane.scale[None, :]
 
 
 def unit_terms(
@@ -234,8 +255,10 @@ def unit_terms(
     own = evidence.treatment[:, None, None] * effects[None]
     extra = {name[7:]: params[name] for name in params if name[:7] == "family_"}
     level = baseline(params, evidence, layout)
-    spread = noise_variance(params, evidence, layout)
-    return layout.family.log_density(evidence.outcome, level, own, spread, extra)
+    spread = noise_variance(params, evidence, lane, layout)
+    return layout.family.log_density(
+        standard(evidence, lane), level, own, spread, extra
+    )
 
 
 def by_image(terms: Array, evidence: Evidence, layout: Layout) -> Array:
@@ -262,8 +285,8 @@ def cluster_terms(
     effects = cluster_effects(params, lane.active)
     own = evidence.treatment[:, None, None] * effects[None]
     level = baseline(params, evidence, layout)
-    precision = weights[..., None] / noise_variance(params, evidence, layout)
-    residual = (evidence.outcome - level)[:, None, :] - own
+    precision = weights[..., None] / noise_variance(params, evidence, lane, layout)
+    residual = (standard(evidence, lane) - level)[:, None, :] - own
     mass = by_image(precision, evidence, layout)
     pull = by_image(precision * residual, evidence, layout)
     spread = jnp.exp(2 * params["intercept"])[None, None, :]
@@ -280,10 +303,10 @@ def log_likelihood(
     return jax.nn.logsumexp(jnp.where(lane.active[None, :], prior + terms, _NEVER), 1)
 
 
-def log_prior(params: Params, evidence: Evidence, lane: Lane, layout: Layout) -> Array:
+def log_prior(params: Params, lane: Lane, layout: Layout) -> Array:
     """Log prior density of the unconstrained parameters, up to a constant."""
     extra = {name[7:]: params[name] for name in params if name[:7] == "family_"}
-    centre = evidence.prior_effect
+    centre = lane.prior_effect
     found = (
         _normal(params["bias"], 1.5)
         + _normal(params["head"], 1.0)
@@ -308,9 +331,9 @@ def log_joint(
 ) -> Real[Array, ""]:
     """Log of prior times likelihood, up to a constant."""
     likelihood = jnp.sum(log_likelihood(params, evidence, lane, layout))
-    found = likelihood + log_prior(params, evidence, lane, layout)
-    gap = implied_ate(params, evidence, lane, layout) - evidence.ate[0]
-    return found - 0.5 * evidence.ate[2] * gap**2 / evidence.ate[1]
+    found = likelihood + log_prior(params, lane, layout)
+    gap = implied_ate(params, evidence, lane, layout) - lane.ate[0]
+    return found - 0.5 * lane.ate[2] * gap**2 / lane.ate[1]
 
 
 def implied_ate(

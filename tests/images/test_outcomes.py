@@ -1,0 +1,151 @@
+"""Coordinates of outcomes: a number is a point mass, and curves come back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+import distcausal as dc
+from distcausal.errors import DataError
+from distcausal.images.outcomes import MOST_OUTCOMES, read_outcome
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def laws(seed, units=40, draws=60, scale=1.0, shift=0.0):
+    """Units whose laws differ in mean and in spread."""
+    rng = np.random.default_rng(seed)
+    mean, spread = rng.normal(size=units), np.exp(0.3 * rng.normal(size=units))
+    drawn = mean[:, None] + spread[:, None] * rng.normal(size=(units, draws))
+    return dc.RandomDistributions.from_samples(list(shift + scale * drawn))
+
+
+@given(SEEDS, st.sampled_from([1e-6, 1.0, 1e6]), st.sampled_from([1, 3]))
+def test_a_number_is_the_law_that_sits_on_it(seed, scale, times):
+    number = scale * np.random.default_rng(seed).standard_cauchy(12)
+    masses = dc.RandomDistributions.from_samples(
+        [np.full(times, one) for one in number], columns={"y": number}
+    )
+    whole, plain = read_outcome(masses), read_outcome(masses, "y")
+    assert_array_equal(whole.values, plain.values)
+    assert_array_equal(whole.known_variance, plain.known_variance)
+    assert_array_equal(whole.basis, np.ones((1, 99)))
+    assert_array_equal(whole.curve(whole.values)[:, [7]], plain.curve(plain.values))
+    quantiles = dc.RandomDistributions.from_quantiles(
+        np.repeat(number[:, None], 5, axis=1), np.arange(1, 6) / 6
+    )
+    assert_array_equal(read_outcome(quantiles).values, plain.values)
+
+
+@given(SEEDS)
+def test_functions_are_orthonormal_and_the_first_is_the_mean(seed):
+    found = read_outcome(laws(seed))
+    gram = (found.basis * found.mass) @ found.basis.T
+    assert_allclose(gram, np.eye(found.size), atol=1e-12)
+    assert_allclose(found.values[:, 0], found.curves @ found.mass, rtol=1e-12)
+    assert 1 < found.size <= MOST_OUTCOMES
+    assert found.kept >= 0.99 or found.size == MOST_OUTCOMES
+
+
+@given(SEEDS)
+def test_coordinates_give_back_what_the_basis_keeps(seed):
+    found = read_outcome(laws(seed))
+    raw = found.centre + found.contrast(found.values)
+    deviation = found.curves - found.values[:, :1] - found.centre
+    lost = ((found.curves - raw) ** 2) @ found.mass
+    whole = (deviation**2) @ found.mass
+    assert_allclose(1 - lost.mean() / whole.mean(), found.kept, rtol=1e-9)
+
+
+@given(SEEDS, st.sampled_from([1e-3, 1.0, 50.0]), st.sampled_from([-7.0, 0.0, 1e3]))
+def test_coordinates_follow_changes_of_unit_and_origin(seed, scale, shift):
+    one, other = (
+        read_outcome(laws(seed)),
+        read_outcome(laws(seed, 40, 60, scale, shift)),
+    )
+    assert one.size == other.size
+    assert_allclose(other.values[:, 0], shift + scale * one.values[:, 0], rtol=1e-9)
+    # Directions of nearly equal variance move by rounding over their gap.
+    assert_allclose(other.values[:, 1:], scale * one.values[:, 1:], atol=1e-5 * scale)
+    assert_allclose(other.known_variance[:, 0], scale**2 * one.known_variance[:, 0])
+
+
+@given(SEEDS)
+def test_splitting_a_unit_into_halves_changes_no_coordinate(seed):
+    data = laws(seed, units=8)
+    weights = np.array([2.0, 1, 1, 1, 1, 1, 1, 1])
+    halves = data.take([0, 0, *range(1, 8)])
+    one = read_outcome(data, weights=weights)
+    two = read_outcome(halves, weights=np.ones(9))
+    assert_allclose(two.values[1:], one.values, atol=1e-7)
+    assert_allclose(two.basis, one.basis, atol=1e-7)
+
+
+@given(SEEDS)
+def test_predicted_curves_never_decrease(seed):
+    found = read_outcome(laws(seed))
+    wild = 5 * np.random.default_rng(seed).normal(size=(3, 4, found.size))
+    assert (np.diff(found.curve(wild), axis=-1) >= 0).all()
+    assert found.curve(wild).shape == (3, 4, 99)
+
+
+def test_the_known_variance_is_that_of_repeated_draws():
+    rng = np.random.default_rng(1)
+    units, draws = 4000, 50
+    # One law for all units, so that coordinates vary through their draws alone.
+    drawn = rng.gamma(3.0, size=(units, draws))
+    found = read_outcome(dc.RandomDistributions.from_samples(list(drawn)))
+    ratio = found.values.var(axis=0) / found.known_variance.mean(axis=0)
+    # A variance over 4,000 units errs by 2 per cent (one sd) where laws are normal. The
+    # component is that of the tails, where 50 draws are few and h is seen too small.
+    assert_allclose(ratio[0], 1.0, atol=0.08)
+    assert_allclose(ratio[1], 1.0, atol=0.35)
+
+
+def test_exact_laws_have_no_sampling_variance_and_single_draws_borrow_one():
+    rng = np.random.default_rng(0)
+    exact = dc.RandomDistributions.from_quantiles(
+        np.sort(rng.normal(size=(6, 9))), np.arange(1, 10) / 10
+    )
+    assert not read_outcome(exact).known_variance.any()
+    mixed = dc.RandomDistributions.from_samples([rng.normal(size=9), [1.0], [0.0, 2.0]])
+    known = read_outcome(mixed).known_variance
+    per_draw = known * np.array([9, 1, 2])[:, None]
+    assert_allclose(per_draw[1], per_draw[[0, 2]].mean(axis=0))
+
+
+def test_equal_weights_of_draws_count_as_none():
+    drawn = [[0.0, 1.0, 5.0], [2.0, 3.0, 3.5]]
+    plain = dc.RandomDistributions.from_samples(drawn)
+    heavy = dc.RandomDistributions.from_samples(drawn, weights=[[2.0] * 3, [0.5] * 3])
+    assert_allclose(
+        read_outcome(heavy).known_variance, read_outcome(plain).known_variance
+    )
+
+
+def test_one_level_and_one_shape_need_one_coordinate():
+    data = laws(3)
+    assert read_outcome(data, levels=[0.5]).size == 1
+    curves = np.arange(5.0)[:, None] + np.array([0.0, 1.0, 4.0])
+    shifted = dc.RandomDistributions.from_quantiles(curves, [0.25, 0.5, 0.75])
+    found = read_outcome(shifted, levels=[0.25, 0.5, 0.75])
+    assert found.size == 1
+    assert_allclose(found.curve(found.values), curves, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (["a", "b"], "one number per unit"),
+        ([[1.0, 2.0], [3.0, 4.0]], r"shape \(2, 2\)"),
+        ([1.0, np.nan], "1 of 2 entries are missing"),
+        ([1.0], "one entry for each of the 2"),
+    ],
+)
+def test_what_is_not_one_number_per_unit_is_refused(column, message):
+    data = dc.RandomDistributions.from_samples([[1.0], [2.0]])
+    with pytest.raises(DataError, match=message):
+        read_outcome(data, column)

@@ -10,15 +10,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import jax.numpy as jnp
+import numpy as np
 
 from distcausal._base.typing import Array, Real
 
-__all__ = ["Family", "Normal", "as_family"]
+__all__ = ["Family", "Normal"]
 
 _LOG_TWO_PI = 1.8378770664093453
+
+
+class Prepared(NamedTuple):
+    """An outcome as a family wants it.
+
+    Attributes
+    ----------
+    outcome
+        What the likelihood sees, before shift and scale, ``(unit, outcome)``.
+    shift, scale
+        The model's units are those of ``(outcome - shift) / scale``, ``(outcome,)``.
+    level, effect
+        Centres of the priors on the scale of the linear predictor, ``(outcome,)``.
+    """
+
+    outcome: np.ndarray
+    shift: np.ndarray
+    scale: np.ndarray
+    level: np.ndarray
+    effect: np.ndarray
 
 
 class Family(Protocol):
@@ -76,6 +97,19 @@ class Normal:
     name: str = "normal"
     standardised: bool = True
     gaussian: bool = True
+
+    def prepare(
+        self, outcome: np.ndarray, treatment: np.ndarray, weights: np.ndarray
+    ) -> Prepared:
+        """Standardise; one scale for all columns keeps the geometry of curves."""
+        share = weights / weights.sum()
+        shift = share @ outcome
+        spread = np.sqrt(np.sum(share @ (outcome - shift) ** 2))
+        scale = np.full(outcome.shape[1], spread if spread > 0 else 1.0)
+        treated = share * (treatment == 1)
+        other = share - treated
+        effect = treated @ outcome / treated.sum() - other @ outcome / other.sum()
+        return Prepared(outcome, shift, scale, np.zeros_like(shift), effect / scale)
 
     def extra(self, outcomes: int) -> dict[str, tuple[int, ...]]:
         """Nothing beyond means and noise."""

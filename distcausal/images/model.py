@@ -116,8 +116,9 @@ class Lane(NamedTuple):
         Weight of each unit, zero for units held out or padded, ``(unit,)``.
     centre, scale
         The outcome is measured from the one in units of the other, ``(outcome,)``.
-    prior_effect
-        Centre of the prior of effects in those units, ``(outcome,)``.
+    prior_level, prior_effect
+        Centres of the priors of the average baseline and of effects, on the scale of
+        the linear predictor, ``(outcome,)``.
     ate
         Estimated average effect on the first outcome in those units, its variance, and
         how strongly the implied average is drawn to it, ``(3,)``.
@@ -130,6 +131,7 @@ class Lane(NamedTuple):
     weights: Array
     centre: Array
     scale: Array
+    prior_level: Array
     prior_effect: Array
     ate: Array
     contrast: Array
@@ -314,7 +316,7 @@ def log_prior(params: Params, lane: Lane, layout: Layout) -> Array:
         + _normal(params["centre"] - centre[0], 1.0)
         + _half_normal(params["gaps"], 1.0)
         + _normal(params["shape"] - centre[None, 1:], 1.0)
-        + _normal(params["level"], 1.0)
+        + _normal(params["level"] - lane.prior_level, 1.0)
         + _normal(params["base"], 1.0)
         + _half_normal(params["base_scale"], 1.0)
         + _normal(params["slopes"], 1.0)

@@ -1,0 +1,252 @@
+"""What an engine is asked and what it answers, and where its search begins.
+
+All engines meet the same function of one vector and give back draws of that vector, so
+everything after them, from effects to maps, is written once. A mixture has several
+modes; the first start is a reasoned one, the direction along which a ridge regression
+finds the effect to vary, and the others go elsewhere to see whether it was the best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from distcausal._base.keys import Seed, host_stream, stream
+from distcausal._base.precision import double
+from distcausal._base.progress import steps as announce
+from distcausal.errors import DesignError, check_choice
+from distcausal.images.model import Evidence, Lane, Layout, count, pack
+
+__all__ = [
+    "SVI",
+    "Engine",
+    "EngineFit",
+    "Problem",
+    "as_engine",
+    "check_whole",
+    "starts",
+]
+
+_SPREAD = -3.0  # logarithm of the width with which every guide begins
+_TAIL = 10  # the last tenth of the course is what restarts are compared by
+
+
+class Problem(NamedTuple):
+    """One fit: what the likelihood is made of and where to begin.
+
+    Attributes
+    ----------
+    evidence, lane, layout
+        See `distcausal.images.model`; the lane has no axis of lanes.
+    starts
+        Shape ``(restart, parameter)``.
+    """
+
+    evidence: Evidence
+    lane: Lane
+    layout: Layout
+    starts: np.ndarray
+
+
+class EngineFit(NamedTuple):
+    """Posterior of the unconstrained parameters.
+
+    Attributes
+    ----------
+    draws
+        Shape ``(draw, parameter)``.
+    bound
+        What restarts are compared by, the best first, ``(restart,)``.
+    course
+        That quantity along the best search, ``(step,)``; empty where there is none.
+    restarts
+        Where each search ended, in the order of ``bound``, ``(restart, parameter)``.
+    report
+        Numbers by which the engine judges itself.
+    """
+
+    draws: np.ndarray
+    bound: np.ndarray
+    course: np.ndarray
+    restarts: np.ndarray
+    report: dict[str, float]
+
+
+class Engine(Protocol):
+    """What fits the model."""
+
+    @property
+    def name(self) -> str:
+        """Word for it in tables."""
+
+    @property
+    def restarts(self) -> int:
+        """Number of starts wanted."""
+
+    def fit(
+        self, problem: Problem, *, seed: Seed, progress: bool | None = None
+    ) -> EngineFit:
+        """Explore the posterior."""
+
+
+@dataclass(frozen=True)
+class SVI:
+    """Variational inference with a normal guide, the default engine.
+
+    Attributes
+    ----------
+    steps
+        Steps of Adam.
+    rate
+        Largest step of a parameter at the beginning.
+    restarts
+        Searches run side by side; the one with the best bound is kept.
+    rank
+        Directions of posterior correlation; 0 takes parameters as independent.
+    draws
+        Draws of the parameters that are kept.
+
+    Examples
+    --------
+    >>> import distcausal as dc
+    >>> dc.SVI(rank=5).rank
+    5
+    """
+
+    steps: int = 1000
+    rate: float = 0.02
+    restarts: int = 4
+    rank: int = 0
+    draws: int = 500
+
+    name = "svi"
+
+    def __post_init__(self) -> None:
+        for field in ("steps", "restarts", "draws"):
+            check_whole(field, getattr(self, field), 1)
+        check_whole("rank", self.rank, 0)
+        if not 0 < self.rate < 1:
+            raise DesignError(f"rate {self.rate!r} should lie between 0 and 1.")
+
+    def fit(
+        self, problem: Problem, *, seed: Seed, progress: bool | None = None
+    ) -> EngineFit:
+        """Climb from every start at once; see `distcausal.images.svi`."""
+        import jax
+
+        from distcausal.images.svi import draw_lanes, fit_lanes
+
+        lanes = len(problem.starts)
+        units = len(problem.evidence.outcome)
+        guide = guides(problem.starts, self.rank, seed)
+        each = jax.tree.map(lambda part: np.stack([part] * lanes), problem.lane)
+        keys = jax.random.split(stream(seed, "svi"), lanes)
+        with announce(progress, count=1, long=units * lanes > 20_000) as begin:
+            begin("fitting the model")
+            guide, course = double(fit_lanes)(
+                guide,
+                keys,
+                problem.evidence,
+                each,
+                layout=problem.layout,
+                steps=self.steps,
+                rate=self.rate,
+            )
+        bound = course[-max(len(course) // _TAIL, 1) :].mean(axis=0)
+        order = np.argsort(-bound, kind="stable")
+        best = jax.tree.map(lambda part: part[order[:1]], guide)
+        key = stream(seed, "posterior")[None]
+        draws = double(draw_lanes)(best, key, draws=self.draws)[0]
+        return EngineFit(
+            draws=draws,
+            bound=bound[order],
+            course=course[:, order[0]],
+            restarts=guide.loc[order],
+            report={},
+        )
+
+
+def guides(starts: np.ndarray, rank: int, seed: Seed) -> Any:
+    """Narrow guides around the starts, shape ``(lane, parameter)``."""
+    from distcausal.images.svi import Guide
+
+    draw = host_stream(seed, "guide")
+    factor = 0.01 * draw.standard_normal((*starts.shape, rank))
+    return Guide(starts, np.full(starts.shape, _SPREAD), factor)
+
+
+def as_engine(engine: Any) -> Engine:
+    """Engine that a word stands for, or the engine itself."""
+    if not isinstance(engine, str):
+        if not (hasattr(engine, "fit") and hasattr(engine, "restarts")):
+            raise DesignError(
+                f"engine should be a word or an engine such as SVI(), not a "
+                f"{type(engine).__name__}."
+            )
+        return engine
+    check_choice("engine", engine, ("svi",))
+    return SVI()
+
+
+def starts(
+    direction: np.ndarray, lane: Lane, layout: Layout, restarts: int, seed: Seed
+) -> np.ndarray:
+    """Where the searches of one lane begin, ``(restart, parameter)``.
+
+    Parameters
+    ----------
+    direction
+        Weights of the features along which effects seem to grow, giving scores of
+        variance one, ``(feature,)``; only the first start uses them.
+    lane, layout
+        What is to be fitted.
+    restarts
+        Number of starts.
+    seed
+        Whole number or JAX key.
+    """
+    draw = host_stream(seed, "starts")
+    size = np.linalg.norm(direction)
+    ways = [direction]
+    for _ in range(restarts - 1):
+        turn = draw.standard_normal(direction.shape)
+        ways.append(turn / np.linalg.norm(turn) * (size if size > 0 else 1.0))
+    found = np.stack([_start(way, lane, layout) for way in ways])
+    jitter = 0.1 * draw.standard_normal((restarts, count(layout)))
+    jitter[0] = 0.0
+    return found + jitter
+
+
+def _start(direction: np.ndarray, lane: Lane, layout: Layout) -> np.ndarray:
+    """One start: clusters are overlapping stretches of a score, effects grow along it.
+
+    Densities of equal width at places q_k have log ratios linear in the score.
+    """
+    clusters = int(lane.active.sum())
+    place = np.zeros(layout.clusters)
+    if clusters > 1:
+        place[:clusters] = np.linspace(-1.0, 1.0, clusters)
+    rows = np.sum(lane.contrast**2, axis=1)
+    back = lane.contrast.T / np.where(rows > 0, rows, 1.0)
+    logits = 2.0 * direction[:, None] * place[None, :]
+    return pack(
+        {
+            "head": logits @ back,
+            "bias": (-(place**2) * lane.active) @ back,
+            "level": lane.prior_level,
+            "centre": lane.prior_effect[0],
+            "gaps": np.log(1.0 / max(clusters, 2)),
+            "shape": lane.prior_effect[None, 1:],
+            "base_scale": -3.0,
+        },
+        layout,
+    )
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Raise `DesignError` unless a setting is a whole number that is large enough."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:  # type: ignore[operator]
+        raise DesignError(f"{name} {value!r} should be a whole number from {least}.")

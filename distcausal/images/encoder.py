@@ -15,7 +15,7 @@ Maps compute in float32; moments and the last projection are float64.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -27,6 +27,7 @@ from jax import lax
 
 from distcausal._base.keys import Seed
 from distcausal._base.typing import Array, Real
+from distcausal.images.projection import Projection, padded
 from distcausal.images.scan import Moments
 from distcausal.images.source import ImageSource
 
@@ -35,7 +36,6 @@ __all__ = ["Encoder", "Fitted", "FittedEncoder", "Recipe", "State", "run", "widt
 State = Mapping[str, Any]
 _TILE_BYTES = 2**24
 _TILE_MOST = 256
-_ROWS = 256
 _AT_ONCE = 32  # images side by side on an accelerator
 
 
@@ -95,8 +95,8 @@ class Fitted:
         Computation of the raw values of one image.
     state
         Arrays it needs, by name.
-    centre, projection
-        Raw values are centred and projected: shapes ``(value,)``, ``(value, D)``.
+    projection
+        From raw values to features.
     moments
         Of the channels of the training images; `check_range` compares others to them.
     shape
@@ -106,8 +106,7 @@ class Fitted:
     name: str
     recipe: Recipe
     state: State
-    centre: np.ndarray
-    projection: np.ndarray
+    projection: Projection
     moments: Moments
     shape: tuple[int, ...]
     differentiable = True
@@ -119,13 +118,14 @@ class Fitted:
     @property
     def size(self) -> int:
         """Number of features D."""
-        return self.projection.shape[1]
+        return self.projection.size
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the recipe and every array."""
         told = blake2b(f"{self.name}|{self.recipe!r}|{self.shape}".encode())
-        for leaf in jax.tree.leaves((self.state, self.centre, self.projection)):
+        linear = self.projection.centre, self.projection.axes
+        for leaf in jax.tree.leaves((self.state, linear)):
             told.update(str((leaf.shape, leaf.dtype)).encode())
             told.update(np.ascontiguousarray(leaf).data)
         return told.hexdigest()[:32]
@@ -142,44 +142,14 @@ class Fitted:
         -------
         Shape ``(batch, D)``, float64.
         """
-        return self.project(run(self.recipe, self.state, batch))
-
-    def project(self, raw: np.ndarray) -> np.ndarray:
-        """Features of raw values ``(batch, value)``."""
-        out = np.empty((len(raw), self.size))
-        for start in range(0, len(raw), _ROWS):
-            part = _padded(raw[start : start + _ROWS], _ROWS)
-            found = (part - self.centre) @ self.projection
-            out[start : start + _ROWS] = found[: len(out) - start]
-        return out
+        return self.projection.rows(run(self.recipe, self.state, batch))
 
     def traced(self, image: Real[Array, ...]) -> Real[Array, " feature"]:
         """Features of one image ``(height, width, channel)``, in JAX.
 
         Differentiable in the pixels, which are in the units the encoder was fitted to.
         """
-        return self.values({**self._arrays}, image)
-
-    @property
-    def _arrays(self) -> State:
-        return {
-            "inner": self.state,
-            "centre": self.centre.astype(np.float32),
-            "projection": self.projection.astype(np.float32),
-        }
-
-    def values(self, state: State, image: Array) -> Array:
-        """Raw values of an image, centred and projected."""
-        raw = self.recipe.values(state["inner"], image)
-        return (raw - state["centre"]) @ state["projection"]
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Fields alone."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the fields; what follows from them is made again when asked for."""
-        vars(self).update(state)
+        return self.projection.traced(self.recipe.values(self.state, image))
 
 
 def run(recipe: Recipe, state: State, batch: np.ndarray) -> np.ndarray:
@@ -194,7 +164,7 @@ def run(recipe: Recipe, state: State, batch: np.ndarray) -> np.ndarray:
     for start in range(0, len(batch), tile):
         part = batch[start : start + tile]
         count = len(part)
-        found = _values(recipe, state, _padded(part, tile), count, side_by_side)
+        found = _values(recipe, state, padded(part, tile), count, side_by_side)
         out.append(np.asarray(found)[:count])
     if not out:
         return np.empty((0, width(recipe, state, batch.shape[1:])), np.float32)
@@ -205,15 +175,6 @@ def width(recipe: Recipe, state: State, shape: tuple[int, ...]) -> int:
     """Number of raw values of an image of a shape."""
     one = jax.ShapeDtypeStruct(shape, jnp.float32)
     return int(jax.eval_shape(partial(recipe.values, state), one).shape[0])
-
-
-def _padded(rows: np.ndarray, count: int) -> np.ndarray:
-    """Rows with zeros below, for products of one shape: they round alike."""
-    if len(rows) == count:
-        return rows
-    return np.concatenate(
-        [rows, np.zeros((count - len(rows), *rows.shape[1:]), rows.dtype)]
-    )
 
 
 def _tile(shape: tuple[int, ...]) -> int:

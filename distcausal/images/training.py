@@ -18,12 +18,12 @@ import numpy as np
 from distcausal._base.keys import Seed, check_seed
 from distcausal.errors import DataError, DataWarning, DesignError, listing
 from distcausal.images.encoder import Fitted, Recipe, State, run, width
-from distcausal.images.projection import Sums, components
+from distcausal.images.projection import Projection, Sums, components
 from distcausal.images.reading import blocks
 from distcausal.images.scan import Contents, Moments, scan
 from distcausal.images.source import ImageSource, as_keys
 
-__all__ = ["Rows", "Trained", "check_moments", "whole_number"]
+__all__ = ["Rows", "Trained", "check_moments", "check_single", "whole_number"]
 
 _KEPT_BYTES = 2**28
 _BLOCK = 1024
@@ -81,8 +81,8 @@ class Trained:
     ) -> tuple[Recipe, State]:
         """Recipe and arrays of the raw values, learnt from the training images."""
 
-    def project(self, rows: Rows, seed: Seed) -> tuple[np.ndarray, np.ndarray]:
-        """Centre and projection of the raw values."""
+    def project(self, rows: Rows, seed: Seed) -> Projection:
+        """From raw values to features."""
         return components(rows.moments(), size=self.size, standardise=True)
 
     def fit(self, source: ImageSource, keys: Any = None, *, seed: Seed = 0) -> Fitted:
@@ -118,21 +118,31 @@ class Trained:
         fitted, rows = self._learn(source, keys, seed)
         out = np.empty((rows.count, fitted.size))
         for place, raw in rows:
-            out[place] = fitted.project(raw)
+            out[place] = fitted.projection.rows(raw)
         return fitted, out
 
     def _learn(self, source: ImageSource, keys: Any, seed: Seed) -> tuple[Fitted, Rows]:
         check_seed(seed)
         wanted = source.keys if keys is None else as_keys(keys)
+        check_single(source)
         contents = scan(source, wanted)
         check_moments(contents.moments)
         recipe, state = self.prepare(source, wanted, contents, seed)
         rows = Rows(recipe, state, source, wanted)
-        centre, projection = self.project(rows, seed)
+        projection = self.project(rows, seed)
         shape = tuple(source.shape)
         moments = contents.moments
-        fitted = Fitted(self.name, recipe, state, centre, projection, moments, shape)
+        fitted = Fitted(self.name, recipe, state, projection, moments, shape)
         return fitted, rows
+
+
+def check_single(source: ImageSource) -> None:
+    """Raise `DesignError` if the source holds sequences of images."""
+    if len(source.shape) != 3:
+        raise DesignError(
+            f"this encoder takes images (height, width, channel); the source holds "
+            f"{tuple(source.shape)}, sequences in time. Wrap it in Sequence."
+        )
 
 
 def check_moments(moments: Moments) -> None:

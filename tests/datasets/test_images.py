@@ -40,6 +40,7 @@ def test_units_are_where_they_say(outcome, difficulty, clusters, seed) -> None:
     image = np.searchsorted(pictures.keys, columns["place"])
     assert_array_equal(pictures.keys[image], columns["place"])
     assert set(image) == set(range(len(pictures.keys)))
+    assert not np.isin(np.arange(1, 10), columns["place"]).any()
     assert_array_equal(truth.cluster, pictures.cluster[image])
     assert_array_equal(truth.effect, pictures.effect[image])
     assert_array_equal(pictures.coordinates[image, 0], columns["east"])
@@ -138,6 +139,7 @@ def test_curves_are_differences_of_units_quantiles() -> None:
     middle = (np.arange(4000) + 0.5) / 4000
     # The midpoint rule on a parabola: 1 / (4 n^2).
     assert_allclose(sim.truth.curves(middle).mean(axis=1), [-1, 0, 1], atol=1e-6)
+    assert_allclose(sim.truth.curves([0.5])[:, 0], [-1, -0.25, 0.5], atol=1e-12)
     assert_array_equal(trial(gap=0.5).truth.curves(levels)[1], np.full(3, 0.5))
 
 
@@ -169,7 +171,7 @@ def test_spatial_trials_have_districts() -> None:
 
     assert alike(1.0) > 0.85
     assert abs(alike(0.0) - 0.5) < 0.08
-    whole = trial(2000, spatial=1.0, seed=1, test=2000)
+    whole = trial(2000, spatial=1.0, seed=1, test=900)
     gap = np.linalg.norm(
         whole.test.coordinates[:, None] - whole.pictures.coordinates, axis=-1
     )

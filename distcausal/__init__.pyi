@@ -123,6 +123,8 @@ from distcausal.errors import PositivityError as PositivityError
 from distcausal.errors import QueryError as QueryError
 from distcausal.errors import SyntaxError_ as SyntaxError_
 from distcausal.errors import TypeError_ as TypeError_
+from distcausal.images.brought import CallableSource as CallableSource
+from distcausal.images.brought import FolderSource as FolderSource
 from distcausal.images.composed import Crop as Crop
 from distcausal.images.composed import MultiScale as MultiScale
 from distcausal.images.composed import Sequence as Sequence
@@ -135,8 +137,6 @@ from distcausal.images.source import ArraySource as ArraySource
 from distcausal.images.source import ImageSource as ImageSource
 from distcausal.images.statistics import ColorMoments as ColorMoments
 from distcausal.images.statistics import Texture as Texture
-from distcausal.images.stored import CallableSource as CallableSource
-from distcausal.images.stored import FolderSource as FolderSource
 from distcausal.images.stored import MemmapSource as MemmapSource
 from distcausal.images.stored import ShardSource as ShardSource
 from distcausal.rdd.api import r3d as r3d

@@ -19,10 +19,10 @@ import numpy as np
 from distcausal._base.keys import Seed
 from distcausal._base.typing import Array
 from distcausal.errors import DataError, DesignError, listing
+from distcausal.images.brought import name_of
 from distcausal.images.projection import Projection, Sums, components
 from distcausal.images.reading import blocks
 from distcausal.images.source import ImageSource, Lookup, as_keys, check_keys, key_bytes
-from distcausal.images.stored import name_of
 from distcausal.images.training import whole_number
 
 __all__ = ["FittedPrecomputed", "Precomputed"]

@@ -23,7 +23,7 @@ __all__ = ["Blocks", "Projection", "Sums", "along", "components", "leading"]
 
 Blocks = Iterable[tuple[slice, np.ndarray]]
 
-_FLAT = 1e-6  # sd below this share of the largest value is rounding of float32
+_FLAT = 1e-5  # sd below this share of the largest value is rounding of float32
 _RANK = 1e-10
 _SPARE = 10  # more columns than axes wanted: the last axes converge sooner
 _PASSES = 12

@@ -10,7 +10,7 @@ best of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,6 @@ class Trial(NamedTuple):
 
 
 Scores = dict[str, float]
-Peer = Callable[[Trial, int], Iterator[tuple[str, Scores]]]
 
 
 def scores(trial: Trial, effect: np.ndarray, label: np.ndarray) -> Scores:
@@ -104,14 +103,42 @@ def r_learner(trial: Trial, seed: int) -> Iterator[tuple[str, Scores]]:
 
 def forest(trial: Trial, seed: int) -> Iterator[tuple[str, Scores]]:
     """Honest causal forest of the package econml on residuals, then k-means."""
-    from econml.grf import CausalForest
-
-    left, lever = residuals(trial, seed)
-    grown = CausalForest(TREES, random_state=seed, n_jobs=1, inference=False)
-    grown.fit(trial.features, lever, left)
+    grown = _grown(trial, seed, *residuals(trial, seed))
     effect = grown.predict(trial.fresh)[:, 0]
     label = two_means(grown.predict(trial.features)[:, 0], effect, seed)
     yield "", scores(trial, effect, label)
+
+
+def _grown(trial: Trial, seed: int, left: np.ndarray, lever: np.ndarray) -> Any:
+    from econml.grf import CausalForest
+
+    grown = CausalForest(TREES, random_state=seed, n_jobs=1, inference=False)
+    return grown.fit(trial.features, lever, left)
+
+
+def forest_kernel(trial: Trial, seed: int) -> Iterator[tuple[str, Scores]]:
+    """Spectral clusters of pictures that share leaves of a causal forest.
+
+    A fresh picture joins the cluster whose members share its leaves most often, and has
+    the effect of that cluster's residuals.
+    """
+    from sklearn.cluster import SpectralClustering
+
+    left, lever = residuals(trial, seed)
+    grown = _grown(trial, seed, left, lever)
+    seen, fresh = (grown.apply(part) for part in (trial.features, trial.fresh))
+
+    def kernel(rows: np.ndarray) -> np.ndarray:
+        shared = np.zeros((len(rows), len(seen)))
+        for one, two in zip(rows.T, seen.T, strict=True):
+            shared += one[:, None] == two
+        return shared / seen.shape[1]
+
+    split = SpectralClustering(2, affinity="precomputed", random_state=seed)
+    member = np.eye(2)[split.fit_predict(kernel(seen))]
+    label = np.argmax(kernel(fresh) @ member / member.sum(axis=0), axis=1)
+    effects = member.T @ (left * lever) / (member.T @ lever**2)
+    yield "", scores(trial, effects[label], label)
 
 
 def unsupervised(trial: Trial, seed: int) -> Iterator[tuple[str, Scores]]:

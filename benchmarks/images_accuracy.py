@@ -53,6 +53,7 @@ ENGINES: dict[str, dict[str, Any]] = {
 PEERS = {
     "r-learner": image_peers.r_learner,
     "forest": image_peers.forest,
+    "forest kernel": image_peers.forest_kernel,
     "k-means": image_peers.unsupervised,
     "pixels, r-learner": image_peers.r_learner,
     "pixels, forest": image_peers.forest,

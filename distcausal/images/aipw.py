@@ -12,9 +12,36 @@ exactly, and one influence per unit gives the covariance of all of them together
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from warnings import warn
+
 import numpy as np
 
-__all__ = ["aipw_scores"]
+from distcausal._base.fit import Record, Result
+from distcausal.errors import InferenceWarning, check_choice, listing
+from distcausal.images._estimates import ESTIMATE_COLUMNS, estimate_frame, estimate_rows
+from distcausal.images.scores import Scores, check_scores
+from distcausal.numerics.student import reach
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from distcausal._base.table import Table
+
+__all__ = [
+    "ASSIGN",
+    "AverageEffect",
+    "DesignEffects",
+    "Influence",
+    "aipw_scores",
+    "assigned",
+    "design_effects",
+    "influence",
+    "pooled",
+]
+
+ASSIGN = ("argmax", "soft")
 
 
 def aipw_scores(
@@ -57,3 +84,334 @@ def aipw_scores(
         + arm * (outcome - treated) / chance
         - (1 - arm) * (outcome - untreated) / (1 - chance)
     )
+
+
+class Influence(NamedTuple):
+    """Average effects and what each group contributes to their errors.
+
+    The last row of every ``cluster + 1`` axis is the average effect over all units.
+
+    Attributes
+    ----------
+    share
+        Weight of the units assigned to each cluster, shape ``(cluster,)``; sums to one.
+    estimate
+        Shape ``(cluster + 1, outcome)``; NaN for a cluster without units. Weighted by
+        the shares, the clusters add up to the last row exactly.
+    by_group
+        Shape ``(group, cluster + 1, outcome)``; sums over groups to zero.
+    factor
+        By which products of contributions of two rows are multiplied to give their
+        covariance: the root of ``g / (g - 1)`` for each row, g the effective number of
+        its groups, shape ``(cluster + 1,)``. NaN where that number is below two.
+    df
+        Degrees of freedom in Student's law, ``g - 1``, shape ``(cluster + 1,)``.
+    """
+
+    share: np.ndarray
+    estimate: np.ndarray
+    by_group: np.ndarray
+    factor: np.ndarray
+    df: np.ndarray
+
+    def covariance(self) -> np.ndarray:
+        """Covariances of all rows, shape ``(outcome, cluster + 1, cluster + 1)``."""
+        scaled = self.by_group * self.factor[:, None]
+        return np.einsum("gko,glo->okl", scaled, scaled)
+
+
+def assigned(probs: np.ndarray, assign: str) -> np.ndarray:
+    """Weights with which units belong to clusters, last axis clusters, sum one.
+
+    ``"argmax"`` puts a unit where it most probably belongs, ties going to the cluster
+    with the smaller effect; ``"soft"`` keeps the probabilities.
+    """
+    check_choice("assign", assign, ASSIGN)
+    if assign == "soft":
+        return probs / probs.sum(axis=-1, keepdims=True)
+    return np.eye(probs.shape[-1])[np.argmax(probs, axis=-1)]
+
+
+def influence(scores: Scores, *, assign: str = "argmax") -> Influence:
+    """Average effect of each cluster and of all units, with influences by group.
+
+    Pooled over folds and splits: a unit counts in every split with the score and the
+    cluster it was given there.
+
+    Parameters
+    ----------
+    scores
+        Held-out arrays.
+    assign
+        ``"argmax"`` or ``"soft"``, as in `assigned`.
+    """
+    check_scores(scores)
+    member = assigned(scores.probs, assign)
+    return pooled(member, scores.score, scores.weights, scores.group)
+
+
+def pooled(
+    member: np.ndarray, score: np.ndarray, weights: np.ndarray, group: np.ndarray
+) -> Influence:
+    """Weighted mean scores of any parts of the units, and of all; see `influence`.
+
+    Parameters
+    ----------
+    member
+        Weight with which a unit belongs to each part, shape ``(split, unit, part)``.
+    score
+        Shape ``(split, unit, outcome)``.
+    weights, group
+        Shape ``(unit,)``.
+    """
+    ones = np.ones((*member.shape[:2], 1))
+    member = np.concatenate([member, ones], axis=2) * weights[:, None]
+    mass = member.sum(axis=(0, 1))
+    safe = np.where(mass > 0, mass, 1.0)[:, None]
+    total = np.einsum("sik,sio->ko", member, score)
+    estimate = np.where(mass[:, None] > 0, total / safe, np.nan)
+    centre = np.where(mass[:, None] > 0, estimate, 0.0)
+    each = np.einsum("sik,sio->iko", member, score)
+    each = (each - member.sum(axis=0)[:, :, None] * centre) / safe
+    names, place = np.unique(group, return_inverse=True)
+    by_group = np.zeros((len(names), *each.shape[1:]))
+    np.add.at(by_group, place, each)
+    weight = np.zeros((len(names), len(mass)))
+    np.add.at(weight, place, member.sum(axis=0))
+    count = mass**2 / np.where(mass > 0, (weight**2).sum(axis=0), 1.0)
+    several = count >= 2
+    factor = np.where(several, np.sqrt(count / np.where(several, count - 1, 1)), np.nan)
+    share = mass[:-1] / mass[-1]
+    return Influence(share, estimate, by_group, factor, count - 1)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AverageEffect(Record):
+    """An average effect with its standard error.
+
+    Attributes
+    ----------
+    estimate, std_error
+        Numbers.
+    df
+        Degrees of freedom in Student's law.
+    """
+
+    estimate: float
+    std_error: float
+    df: float
+
+    def conf_int(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Lower and upper end of an interval."""
+        margin = reach(confidence, self.df) * self.std_error
+        return self.estimate - margin, self.estimate + margin
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class DesignEffects(Result):
+    """Average effects of clusters of images, from units not used to form them.
+
+    Intervals rest on the assignment of the treatment, not on the model of the outcome.
+    They are about the clusters as assigned: averages of the rules learnt in all folds.
+    Where no effect differs, differences between clusters are judged too favourably by
+    these errors, as by those of any cross-fitted rule: use `effect_homogeneity`.
+
+    Attributes
+    ----------
+    share
+        Share of the units assigned to each cluster, shape ``(cluster,)``.
+    estimate, std_error
+        Shape ``(cluster, outcome)``. NaN where `collapsed` says so.
+    covariance
+        Of the clusters and, in the last row, the average effect of all units, shape
+        ``(outcome, cluster + 1, cluster + 1)``.
+    df
+        Degrees of freedom in Student's law, shape ``(cluster + 1,)``: effective number
+        of groups less one.
+    spread
+        Standard deviation over splits of each estimate, shape ``(cluster, outcome)``;
+        NaN where fewer than two splits have units in the cluster.
+    collapsed
+        Clusters with less than one group's worth of units, or a single group, shape
+        ``(cluster,)``; their effects are not estimated.
+    average
+        Average effect of all units, shape ``(outcome,)``.
+    groups, splits, folds
+        Number of groups, splits and folds.
+    assign
+        How units were assigned, ``"argmax"`` or ``"soft"``.
+    settings
+        Every argument as used.
+
+    References
+    ----------
+    Robins, Rotnitzky and Zhao (1994); Chernozhukov, Demirer, Duflo and Fernández-Val
+    (2025).
+    """
+
+    cite_as: ClassVar[str] = "image_effects"
+
+    share: np.ndarray
+    estimate: np.ndarray
+    std_error: np.ndarray
+    covariance: np.ndarray
+    df: np.ndarray
+    spread: np.ndarray
+    collapsed: np.ndarray
+    average: np.ndarray
+    groups: int
+    splits: int
+    folds: int
+    assign: str
+    settings: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<DesignEffects: {len(self.share)} clusters, {self.groups} groups>"
+
+    @property
+    def ate(self) -> AverageEffect:
+        """Average effect of a scalar outcome; of the first where there are several."""
+        error = float(np.sqrt(self.covariance[0, -1, -1]))
+        return AverageEffect(
+            estimate=float(self.average[0]), std_error=error, df=float(self.df[-1])
+        )
+
+    def conf_int(self, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of intervals for the clusters, shape ``(cluster, outcome)``."""
+        steps = [reach(confidence, df) for df in self.df[:-1]]
+        margin = np.array(steps)[:, None] * self.std_error
+        return self.estimate - margin, self.estimate + margin
+
+    def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return one row per cluster and outcome, then the average effect.
+
+        Columns: term, share, estimate, std_error, statistic, p_value, conf_low,
+        conf_high; ``outcome``, counted from 0, where there are several.
+        """
+        import pandas as pd
+
+        count = len(self.share)
+        rows = []
+        for outcome in range(self.estimate.shape[1]):
+            error = np.sqrt(np.diag(self.covariance[outcome]))
+            found = [*self.estimate[:, outcome], self.average[outcome]]
+            frame = estimate_frame(
+                [*(f"cluster {k + 1}" for k in range(count)), "average"],
+                np.array(found),
+                error,
+                self.df,
+                confidence,
+            )
+            frame.insert(1, "share", [*self.share, 1.0])
+            if self.estimate.shape[1] > 1:
+                frame.insert(1, "outcome", outcome)
+            rows.append(frame)
+        return pd.concat(rows, ignore_index=True)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: clusters, collapsed ones, groups, splits, folds, average."""
+        import pandas as pd
+
+        row = {
+            "clusters": len(self.share),
+            "collapsed": int(self.collapsed.sum()),
+            "groups": self.groups,
+            "splits": self.splits,
+            "folds": self.folds,
+            "ate": self.ate.estimate,
+            "ate_std_error": self.ate.std_error,
+        }
+        return pd.DataFrame([row])
+
+    def summary(self) -> Table:
+        """Return the printable table, one line per cluster."""
+        from distcausal._base.table import Table
+
+        frame = self.tidy()
+        shown = [f"{share:.3f}" for share in frame["share"]]
+        return Table(
+            title="Effects by image cluster, cross-fitted",
+            left=(("Groups", str(self.groups)), ("Assignment", self.assign)),
+            right=(("Splits", str(self.splits)), ("Folds", str(self.folds))),
+            columns=("", "share", *ESTIMATE_COLUMNS),
+            rows=tuple(
+                (row[0], share, *row[1:])
+                for share, row in zip(shown, estimate_rows(frame), strict=True)
+            ),
+            notes=(
+                "Doubly robust scores of units held out from the fit that assigned "
+                "them; errors clustered by group.",
+            ),
+        )
+
+
+def design_effects(scores: Scores, *, assign: str = "argmax") -> DesignEffects:
+    """Average effect of the units assigned to each cluster, out of fold.
+
+    Parameters
+    ----------
+    scores
+        Held-out arrays.
+    assign
+        ``"argmax"`` assigns units to their most probable cluster, ``"soft"`` counts
+        them in all clusters by their probabilities.
+
+    Warns
+    -----
+    InferenceWarning
+        If a cluster has collapsed.
+
+    Examples
+    --------
+    >>> from distcausal.images.aipw import design_effects
+    >>> from distcausal.images.scores import example_scores
+    >>> found = design_effects(example_scores(gap=2.0))
+    >>> [round(float(e), 1) for e in found.estimate[:, 0]]
+    [0.1, 1.8]
+    >>> bool(abs(found.share @ found.estimate[:, 0] - found.ate.estimate) < 1e-10)
+    True
+    """
+    found = influence(scores, assign=assign)
+    covariance = found.covariance()
+    collapsed = (found.share * scores.groups < 1) | np.isnan(found.factor[:-1])
+    if collapsed.any():
+        warn(
+            f"{int(collapsed.sum())} of {scores.clusters} clusters have collapsed "
+            f"(cluster {listing(np.flatnonzero(collapsed) + 1)}): hardly a group is "
+            "assigned to them, so their effects are not estimated. Fit fewer clusters.",
+            InferenceWarning,
+            stacklevel=2,
+        )
+        gone = np.append(collapsed, False)
+        covariance[:, gone, :] = np.nan
+        covariance[:, :, gone] = np.nan
+    errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)).T[:-1]
+    return DesignEffects(
+        share=found.share,
+        estimate=np.where(collapsed[:, None], np.nan, found.estimate[:-1]),
+        std_error=errors,
+        covariance=covariance,
+        df=found.df,
+        spread=_spread(scores, assign),
+        collapsed=collapsed,
+        average=found.estimate[-1],
+        groups=scores.groups,
+        splits=len(scores.fold),
+        folds=scores.folds,
+        assign=assign,
+        settings={"assign": assign},
+    )
+
+
+def _spread(scores: Scores, assign: str) -> np.ndarray:
+    """Standard deviation over splits of the effect of every cluster."""
+    member = assigned(scores.probs, assign) * scores.weights[:, None]
+    mass = member.sum(axis=1)
+    total = np.einsum("sik,sio->sko", member, scores.score)
+    there = mass > 0
+    each = total / np.where(there, mass, 1.0)[:, :, None]
+    count = there.sum(axis=0)[:, None]
+    safe = np.maximum(count, 1)
+    mean = np.where(there[:, :, None], each, 0).sum(axis=0) / safe
+    square = np.where(there[:, :, None], (each - mean) ** 2, 0).sum(axis=0)
+    return np.where(count > 1, np.sqrt(square / np.maximum(count - 1, 1)), np.nan)

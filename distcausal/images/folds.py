@@ -71,8 +71,8 @@ def make_folds(
     names, place = np.unique(group, return_inverse=True)
     if len(names) < folds:
         raise DesignError(
-            f"{folds} folds need at least as many groups; there are {len(names)} groups "
-            f"of {len(group)} units. Ask for fewer folds, or for finer groups."
+            f"{folds} folds need at least as many groups; {len(group)} units are in "
+            f"{len(names)} groups. Ask for fewer folds, or for finer groups."
         )
     size = np.bincount(place, weights)
     used = np.ones(len(group), bool) if weights is None else weights > 0

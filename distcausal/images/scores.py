@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from distcausal._base.keys import host_stream
 from distcausal.errors import DataError, DesignError
 
-__all__ = ["Scores", "check_scores"]
+__all__ = ["Scores", "check_scores", "example_scores"]
 
 
 class Scores(NamedTuple):
@@ -109,3 +110,45 @@ def check_scores(scores: Scores) -> None:
         raise DataError("weights of units should be nonnegative and not all zero.")
     if scores.folds < 2:
         raise DesignError("the scores have one fold; what is held out needs two.")
+
+
+def example_scores(
+    *, gap: float, units: int = 400, folds: int = 4, splits: int = 3, seed: int = 0
+) -> Scores:
+    """Scores of a trial whose effect is ``gap`` on one side of a line and 0 elsewhere.
+
+    Held-out arrays without images, for examples: the rule is a regression of the scores
+    of the folds learnt from on two features, of which the first decides.
+    """
+    draw = host_stream(seed, "example scores")
+    features = draw.normal(size=(units, 2))
+    score = gap * (features[:, 0] > 0) + draw.normal(size=units)
+    lots = np.stack([draw.permutation(units) for _ in range(splits)])
+    fold = lots % folds
+    found = []
+    for earlier in (False, True):
+        effect = np.full(fold.shape, np.nan)
+        for split, label in enumerate(fold):
+            for number in range(int(earlier), folds):
+                train = label < number if earlier else label != number
+                rows = np.column_stack([np.ones(units), features])
+                coef = np.linalg.lstsq(rows[train], score[train], rcond=None)[0]
+                inside = label == number
+                effect[split, inside] = rows[inside] @ coef
+        middle = np.nanmean(effect)
+        upper = 1 / (1 + np.exp(-4 * (effect - middle)))
+        found.append((np.stack([1 - upper, upper], axis=2), effect))
+    known = np.broadcast_to(score[:, None], (*fold.shape, 1))
+    before = np.where((fold == 0)[..., None], np.nan, known)
+    (probs, effect), (probs_before, effect_before) = found
+    return Scores(
+        fold,
+        probs,
+        effect,
+        known.copy(),
+        probs_before,
+        effect_before,
+        before,
+        np.ones(units),
+        np.arange(units),
+    )

@@ -1,0 +1,409 @@
+"""Does the predicted effect mean what it says? A line through scores and predictions.
+
+Scores are regressed on predicted effects, within folds. Slope zero: the predictions
+rank nothing. Slope one: differences between predictions are differences in effects. In
+between, predictions exaggerate, and the line repairs them (Chernozhukov and others
+2025, best linear predictor).
+
+The line that repairs is fitted to all held-out units. The slope that is tested comes
+from rules learnt on earlier folds, because only that one has a law that is known where
+nothing varies. The statistic can be computed for any slope held true, so the interval
+is what a test at each slope does not reject, and interval and tests cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from distcausal._base.fit import Result
+from distcausal.errors import DesignError, check_choice
+from distcausal.images.aipw import pooled
+from distcausal.images.scores import Scores, check_scores
+from distcausal.images.sequential import (
+    COMBINE,
+    FoldStatistics,
+    chi_squared,
+    combined,
+    spend,
+    statistics,
+)
+from distcausal.numerics.band import check_confidence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from distcausal._base.table import Table
+
+__all__ = ["Calibration", "calibration"]
+
+_BINS = 5
+_DOUBLINGS, _HALVINGS = 40, 60
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Calibration(Result):
+    """Line through doubly robust scores and predicted effects.
+
+    Attributes
+    ----------
+    intercept, slope
+        Line fitted to all held-out units, within folds: the recalibrated effect is
+        ``intercept + slope * predicted``. Where no prediction varies within a fold the
+        slope is 0 and the intercept the average effect.
+    covariance
+        Of intercept and slope, errors clustered by group, shape ``(2, 2)``. For use
+        where effects differ; where none does, the slope's error is too small.
+    tested_slope
+        Slope at which the sequential statistic is zero; NaN where no fold has one.
+    conf_low, conf_high
+        Slopes that the sequential test does not reject; infinite where it rejects none
+        on that side.
+    confidence
+        Coverage of that interval.
+    p_zero
+        That predictions rank nothing, against a positive slope.
+    p_one
+        That every rule is calibrated, slope one, against any other slope.
+    used, missing
+        Folds with and without a statistic, over all splits, first folds not counted.
+    bins
+        Mean prediction, mean score, its standard error, and share of units by fifths of
+        the prediction, shape ``(bin, 4)``.
+    combine
+        ``"mean"`` or ``"median"`` over splits.
+    settings
+        Every argument as used.
+
+    References
+    ----------
+    Chernozhukov, Demirer, Duflo and Fernández-Val (2025); Wager (2024).
+    """
+
+    cite_as: ClassVar[str] = "image_effects"
+
+    intercept: float
+    slope: float
+    covariance: np.ndarray
+    tested_slope: float
+    conf_low: float
+    conf_high: float
+    confidence: float
+    p_zero: float
+    p_one: float
+    used: int
+    missing: int
+    bins: np.ndarray
+    combine: str
+    settings: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<Calibration: slope {self.slope:.3g}, p = {self.p_zero:.3g} for 0>"
+
+    def recalibrated(self, effect: object) -> np.ndarray:
+        """Predicted effects put on the line, in the shape given."""
+        return self.intercept + self.slope * np.asarray(effect, dtype=float)
+
+    def tidy(self) -> pd.DataFrame:
+        """Return rows for intercept, slope and tested slope.
+
+        Columns: term, estimate, std_error, p_value, conf_low, conf_high. The p-value is
+        that of slope zero; errors belong to the fitted line, the interval to the tested
+        slope.
+        """
+        import pandas as pd
+
+        error = np.sqrt(np.diag(self.covariance))
+        nan = np.nan
+        rows = [
+            ("intercept", self.intercept, error[0], nan, nan, nan),
+            ("slope", self.slope, error[1], nan, nan, nan),
+            (
+                "tested slope",
+                self.tested_slope,
+                nan,
+                self.p_zero,
+                self.conf_low,
+                self.conf_high,
+            ),
+        ]
+        names = ["term", "estimate", "std_error", "p_value", "conf_low", "conf_high"]
+        return pd.DataFrame(rows, columns=names)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: slope, its p-values, folds used."""
+        import pandas as pd
+
+        names = ("slope", "tested_slope", "p_zero", "p_one", "used", "missing")
+        return pd.DataFrame([{name: getattr(self, name) for name in names}])
+
+    def plot_data(self) -> pd.DataFrame:
+        """Return fifths of the prediction: predicted, score, std_error, share."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            self.bins, columns=["predicted", "score", "std_error", "share"]
+        )
+
+    def summary(self) -> Table:
+        """Return the printable table."""
+        from distcausal._base.table import Table, decimals, number, p_value
+        from distcausal.images._estimates import NOT_ESTIMATED
+
+        places = decimals(max(abs(self.slope), 1e-3), 3)
+        shown = [
+            ("fitted line, intercept", number(self.intercept, places)),
+            ("fitted line, slope", number(self.slope, places)),
+        ]
+        if np.isnan(self.tested_slope):
+            shown.append(("tested slope", NOT_ESTIMATED))
+        else:
+            ends = [number(e, places) for e in (self.conf_low, self.conf_high)]
+            text = f"{number(self.tested_slope, places)} ({ends[0]} to {ends[1]})"
+            shown.append(("tested slope", text))
+        shown.append(("p-value, slope 0 (ranks nothing)", p_value(self.p_zero)))
+        shown.append(("p-value, slope 1 (calibrated)", p_value(self.p_one)))
+        return Table(
+            title="Calibration of predicted effects",
+            left=(("Folds tested", f"{self.used} of {self.used + self.missing}"),),
+            columns=("", "value"),
+            rows=tuple(shown),
+            notes=(
+                "Tests and their interval use rules learnt on earlier folds; the "
+                "fitted line, which recalibrates, uses all held-out units.",
+            ),
+        )
+
+
+def calibration(
+    scores: Scores, *, confidence: float = 0.95, combine: str = "mean"
+) -> Calibration:
+    """Regress scores on predicted effects and test the slope.
+
+    Parameters
+    ----------
+    scores
+        Held-out arrays with a scalar outcome.
+    confidence
+        Coverage of the interval for the slope.
+    combine
+        ``"mean"`` or ``"median"`` over splits, as in `effect_homogeneity`. The interval
+        belongs to the mean whichever is chosen.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    DesignError
+        If the outcome has several values per unit.
+
+    Examples
+    --------
+    >>> from distcausal.images.calibration import calibration
+    >>> from distcausal.images.scores import example_scores
+    >>> found = calibration(example_scores(gap=2.0))
+    >>> found.p_zero < 0.001, found.conf_low < 1 < found.conf_high
+    (True, True)
+    """
+    check_choice("combine", combine, COMBINE)
+    check_confidence(confidence)
+    check_scores(scores)
+    scalar_only(scores, "the calibration line")
+    intercept, slope, covariance = _line(scores)
+    zero = _tested(scores, 0.0)
+    sums = spend(zero)
+    there = zero.present[:, 1:, 0]
+    low = high = middle = np.nan
+    if there.any():
+        low, middle, high = _interval(scores, confidence)
+    return Calibration(
+        intercept=intercept,
+        slope=slope,
+        covariance=covariance,
+        tested_slope=middle,
+        conf_low=low,
+        conf_high=high,
+        confidence=float(confidence),
+        p_zero=combined(sums, "greater", combine).p_value,
+        p_one=combined(spend(_tested(scores, 1.0)), "two-sided", combine).p_value,
+        used=int(there.sum()),
+        missing=int((~there).sum()),
+        bins=_binned(scores),
+        combine=combine,
+        settings={"confidence": float(confidence), "combine": combine},
+    )
+
+
+def scalar_only(scores: Scores, what: str) -> None:
+    """Raise `DesignError` if the outcome has several values per unit."""
+    if scores.score.shape[2] != 1:
+        raise DesignError(
+            f"{what} needs a scalar outcome; this one has {scores.score.shape[2]} "
+            "values per unit. Choose one of them, or a functional such as the mean."
+        )
+
+
+def _tested(scores: Scores, slope: float) -> FoldStatistics:
+    """Statistics, against the prediction, of scores less a slope times it."""
+
+    def response(split: int, inside: np.ndarray) -> np.ndarray:
+        predicted = scores.effect_before[split, inside, None]
+        return scores.score_before[split, inside] - slope * predicted
+
+    return statistics(
+        scores, lambda s, inside: scores.effect_before[s, inside, None], response
+    )
+
+
+def _line(scores: Scores) -> tuple[float, float, np.ndarray]:
+    """Intercept, slope and their covariance, from deviations within folds."""
+    weight = scores.weights / scores.weights.sum()
+    deviation = _within(scores, scores.effect)
+    residual = _within(scores, scores.score[..., 0])
+    spread = float((weight * deviation**2).sum())
+    size = float((weight * scores.effect**2).sum())
+    splits = len(scores.fold)
+    mean, average = (
+        float((weight * part).sum()) / splits
+        for part in (scores.effect, scores.score[..., 0])
+    )
+    varies = spread > 1e-18 * size
+    slope = float((weight * deviation * residual).sum()) / spread if varies else 0.0
+    bend = (
+        weight * deviation * (residual - slope * deviation) / (spread if varies else 1)
+    )
+    level = scores.score[..., 0] - average - slope * (scores.effect - mean)
+    moves = np.stack(
+        [(weight * level).mean(axis=0) - mean * bend.sum(axis=0), bend.sum(axis=0)]
+    )
+    names, place = np.unique(scores.group, return_inverse=True)
+    by_group = np.stack([np.bincount(place, row, len(names)) for row in moves])
+    factor = len(names) / max(len(names) - 1, 1)
+    return average - slope * mean, slope, factor * by_group @ by_group.T
+
+
+def _within(scores: Scores, values: np.ndarray) -> np.ndarray:
+    """Values less their mean in the fold, shape ``(split, unit)``."""
+    found = np.empty_like(values)
+    for split, label in enumerate(scores.fold):
+        mass = np.bincount(label, scores.weights)
+        mean = np.bincount(label, scores.weights * values[split])
+        found[split] = values[split] - (mean / np.where(mass > 0, mass, 1.0))[label]
+    return found
+
+
+def _interval(scores: Scores, confidence: float) -> tuple[float, float, float]:
+    """Slopes where the mean statistic is at its upper bound, zero and lower bound."""
+    from scipy.special import ndtri
+
+    parts = _slope_parts(scores)
+    bound = float(ndtri((1 + confidence) / 2))
+    rise, length = parts[..., 0], parts[..., 1]
+    there = length > 0
+    centre = float(np.median(rise[there] / length[there]))
+    unit = float(np.median(np.sqrt(parts[..., 2][there]) / length[there]))
+    unit = max(unit, 1e-9 * max(abs(centre), 1.0))
+
+    def above(slope: float, target: float) -> bool:
+        return _mean_statistic(parts, slope) > target
+
+    middle = _crossing(above, 0.0, centre, unit)
+    low = _crossing(above, bound, middle, -unit)
+    return low, middle, _crossing(above, -bound, middle, unit)
+
+
+def _slope_parts(scores: Scores) -> np.ndarray:
+    """Sums over the groups of a fold from which the statistic of any slope follows.
+
+    With a and b what a group adds to the products of predictions with scores and with
+    predictions: ``Σa, Σb, Σa², Σab, Σb²`` and the number of groups, shape
+    ``(split, fold, 6)``; zero where there is no statistic.
+    """
+    parts = np.zeros((len(scores.fold), scores.folds, 6))
+    for split, label in enumerate(scores.fold):
+        for number in range(1, scores.folds):
+            inside = np.flatnonzero((label == number) & (scores.weights > 0))
+            weight = scores.weights[inside]
+            predicted = scores.effect_before[split, inside]
+            deviation = predicted - np.average(predicted, weights=weight)
+            score = scores.score_before[split, inside, 0]
+            residual = score - np.average(score, weights=weight)
+            names, place = np.unique(scores.group[inside], return_inverse=True)
+            a = np.bincount(place, weight * deviation * residual)
+            b = np.bincount(place, weight * deviation**2)
+            if len(names) > 2 and b.sum() > 1e-18 * weight @ predicted**2:
+                products = (a @ a, a @ b, b @ b)
+                parts[split, number] = (a.sum(), b.sum(), *products, len(names))
+    return parts
+
+
+def _mean_statistic(parts: np.ndarray, slope: float) -> float:
+    """Mean over splits of the sequential statistic for one slope."""
+    a, b, aa, ab, bb, groups = np.moveaxis(parts, -1, 0)
+    present = groups > 0
+    total = a - slope * b
+    square = np.where(present, aa - 2 * slope * ab + slope**2 * bb, 1.0)
+    ratio = np.where(square > 0, total**2 / np.where(square > 0, square, 1.0), 0.0)
+    z = np.sqrt(chi_squared(ratio, 1, np.where(present, groups, 3))) * np.sign(total)
+    found = FoldStatistics(np.where(present, z, 0.0)[..., None], present[..., None])
+    return float(spend(found).mean())
+
+
+def _crossing(
+    above: Callable[[float, float], bool], target: float, start: float, step: float
+) -> float:
+    """Slope at which a falling statistic passes a target, searched from a start.
+
+    The search goes in the direction of the step, or against it if the start is already
+    past the target. Infinite if the target is never passed.
+    """
+    if above(start, target) == (step < 0):
+        step = -step
+    wanted = step < 0
+    inner = start
+    for _ in range(_DOUBLINGS):
+        outer = inner + step
+        if above(outer, target) == wanted:
+            break
+        inner, step = outer, 2 * step
+    else:
+        return float(np.copysign(np.inf, step))
+    for _ in range(_HALVINGS):
+        middle = (inner + outer) / 2
+        if above(middle, target) == wanted:
+            outer = middle
+        else:
+            inner = middle
+    return (inner + outer) / 2
+
+
+def _binned(scores: Scores) -> np.ndarray:
+    """Fifths of the prediction within folds: see `Calibration.bins`."""
+    member = np.zeros((*scores.fold.shape, _BINS))
+    for split, label in enumerate(scores.fold):
+        for number in range(scores.folds):
+            inside = np.flatnonzero(label == number)
+            rank = _middle_rank(scores.effect[split, inside], scores.weights[inside])
+            place = np.minimum((_BINS * rank).astype(int), _BINS - 1)
+            member[split, inside, place] = 1.0
+    found = pooled(member, scores.score, scores.weights, scores.group)
+    mass = np.einsum("sik,i->k", member, scores.weights)
+    total = np.einsum("sik,si,i->k", member, scores.effect, scores.weights)
+    error = np.sqrt(np.diag(found.covariance()[0]))[:-1]
+    held = mass > 0
+    predicted = total[held] / mass[held]
+    columns = (predicted, found.estimate[:-1, 0][held], error[held], found.share[held])
+    return np.column_stack(columns)
+
+
+def _middle_rank(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Share of the weight below a value and half of that at it."""
+    known, place = np.unique(values, return_inverse=True)
+    mass = np.bincount(place, weights, len(known))
+    total = max(float(mass.sum()), np.finfo(float).tiny)
+    return ((np.cumsum(mass) - mass / 2) / total)[place]

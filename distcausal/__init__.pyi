@@ -1,3 +1,6 @@
+from distcausal.images.engines import SVI as SVI
+from distcausal.images.result import ImageEffects as ImageEffects
+from distcausal.images.api import image_effects as image_effects
 from distcausal import data as data
 from distcausal import datasets as datasets
 from distcausal import design as design

@@ -118,7 +118,7 @@ def layout_of(
     """Static shapes of the model of a trial."""
     return Layout(
         clusters=clusters,
-        outcomes=trial.outcome.shape[1],
+        outcomes=family.columns(trial.outcome.shape[1]),
         features=trial.features.shape[1],
         covariates=trial.covariates.shape[1],
         family=family,
@@ -135,6 +135,9 @@ def evidence_of(trial: Trial, layout: Layout) -> Evidence:
     """
     units = size_class(len(trial.image))
     ready = layout.family.prepare(trial.outcome, trial.treatment, trial.weights)
+    known = trial.known_variance
+    if known.shape != ready.outcome.shape:
+        known = np.zeros(ready.outcome.shape)
     features = FEATURE_SCALE * trial.features
     if layout.alone:
         features, image = features[trial.image], np.arange(len(trial.image))
@@ -145,7 +148,7 @@ def evidence_of(trial: Trial, layout: Layout) -> Evidence:
         features=pad_rows(features, images),
         image=pad_rows(image.astype(np.int32), units),
         outcome=pad_rows(ready.outcome, units),
-        known_variance=pad_rows(trial.known_variance, units),
+        known_variance=pad_rows(known, units),
         treatment=pad_rows(trial.treatment.astype(float), units),
         covariates=pad_rows(trial.covariates, units),
     )

@@ -1,0 +1,247 @@
+"""The estimator: where, by the look of a place, a treatment works better.
+
+The estimator answers twice. A mixture model says how likely each place is to belong to
+each cluster of effects; a design-based analysis, in which every unit is judged by rules
+learnt without it, says what the treatment did on average where those rules point. The
+two are different objects and stand side by side.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from distcausal._base.keys import Seed, check_seed, seed_record
+from distcausal._base.session import versions
+from distcausal.errors import DesignError, check_choice
+from distcausal.images.aipw import design_effects
+from distcausal.images.check import Roles, read_trial
+from distcausal.images.engines import SVI, Engine, as_engine, check_whole
+from distcausal.images.families import as_family
+from distcausal.images.family import Family
+from distcausal.images.result import ImageEffects
+from distcausal.images.stages import (
+    Model,
+    check_size,
+    encode,
+    judge,
+    posterior_fit,
+)
+
+if TYPE_CHECKING:
+    from distcausal.data.distributions import RandomDistributions
+    from distcausal.images.encoder import Encoder
+
+__all__ = ["image_effects"]
+
+Variance = Literal["arm", "common", "arm_cluster"]
+
+
+def image_effects(
+    data: RandomDistributions,
+    *,
+    image: Any,
+    treatment: Any,
+    outcome: Any = None,
+    clusters: int = 2,
+    encoder: Encoder | None = None,
+    family: str | Family = "normal",
+    variance: Variance = "arm",
+    covariates: Any = None,
+    propensity: Any = None,
+    cluster: Any = None,
+    weights: Any = None,
+    latent_level: Literal["image", "unit"] = "image",
+    image_key: Any = None,
+    image_intercepts: bool | None = None,
+    ate_penalty: float = 0.0,
+    reference: Any = None,
+    missing: Literal["raise", "drop"] = "raise",
+    levels: Any = None,
+    engine: str | Engine = "svi",
+    folds: int = 5,
+    splits: int = 10,
+    cache: Any = None,
+    seed: Seed = 0,
+    progress: bool | None = None,
+) -> ImageEffects:
+    r"""Find clusters of images by the effect of a treatment, and test them.
+
+    With :math:`m` the image of a unit's place, the outcome of the untreated has mean
+    :math:`\mu(m)` and treatment adds :math:`\tau_k` in cluster :math:`k`, to which the
+    place belongs with probability :math:`\pi_k(m)`, a multinomial logit in features of
+    the image. The cluster is never seen and is summed out of the likelihood exactly.
+
+    Parameters
+    ----------
+    data
+        The units.
+    image
+        Images ``(unit, height, width[, channel])`` or the name of such a column, or an
+        `ImageSource` that is asked by key, in batches. With ``image_key``, an array is
+        looked up by row number.
+    treatment
+        Column of 0 and 1, or an array with one entry per unit.
+    outcome
+        Column of numbers. None: the distribution of each unit is its outcome.
+    clusters
+        Number of clusters of effects; 1 is the model without heterogeneity.
+    encoder
+        What turns an image into features; default `RandomConvFeatures()`.
+    family
+        Likelihood of the outcome: ``"normal"``, ``"student"``, ``"hurdle"``,
+        ``"bernoulli"``, ``"poisson"``, ``"negative_binomial"``, ``"lognormal"``, or an
+        object of that kind.
+    variance
+        Whether the noise differs between arms, not at all (``"common"``), or between
+        arms and clusters, which lets clusters describe the shape of the outcome.
+    covariates
+        Columns fixed before treatment, which enter the baseline and the propensity.
+    propensity
+        Known probability of treatment, a number or a column. None: it is estimated.
+    cluster
+        Labels of units that are not independent, such as villages. Units that share an
+        image, or copies of it, are never taken as independent.
+    weights
+        Nonnegative weight of each unit.
+    latent_level
+        Whether all units of an image share its cluster or each has its own.
+    image_key
+        Column with the key of each unit's image.
+    image_intercepts
+        Whether images have random intercepts; by default where units share images and
+        the noise is normal.
+    ate_penalty
+        How strongly the average effect implied by the model is drawn to the one
+        estimated by design, in units of the information in the data; 0 is not at all.
+    reference
+        Two arms to compare, untreated first, where treatment is not 0 and 1.
+    missing
+        ``"raise"`` or ``"drop"`` units that lack an outcome or a covariate.
+    levels
+        Quantile levels at which distributions are read; default 0.01, ..., 0.99.
+    engine
+        ``"svi"``, ``"nuts"``, ``"em"``, ``"sgd"``, ``"relaxed"``, or an object such as
+        ``SVI(restarts=8)``.
+    folds, splits
+        Folds of a cross-fit, and how often it is repeated with other folds.
+    cache
+        `FeatureCache`, a folder where features are kept from one call to the next.
+    seed
+        Whole number or JAX key.
+    progress
+        Whether to show a bar; None decides by the size of the task.
+
+    Returns
+    -------
+    ImageEffects
+
+    Raises
+    ------
+    DataError
+        If columns, keys or images do not fit together, or pixels are missing.
+    DesignError
+        If an arm is empty, or there are too few units or images for the clusters.
+    IdentificationError
+        If all images look alike and more than one cluster is asked for.
+
+    Notes
+    -----
+    Intervals of the model take its likelihood at its word and can be too short; those
+    of the design rest on the assignment alone. Encoders see pixels, never outcomes.
+
+    References
+    ----------
+    Jerzak, Johansson and Daoud (2023), "Image-based treatment effect heterogeneity",
+    *Proceedings of the Second Conference on Causal Learning and Reasoning*, PMLR 213.
+
+    Examples
+    --------
+    >>> import distcausal as dc
+    >>> sim = dc.datasets.make_image_effects(400, test=10, seed=1)
+    >>> fit = dc.image_effects(sim.data, **sim.roles, splits=2)
+    >>> fit.cluster_effects()["model_estimate"].round().tolist()
+    [0.0, 2.0]
+    """
+    begun = perf_counter()
+    check_seed(seed)
+    check_choice("variance", variance, ("arm", "common", "arm_cluster"))
+    check_choice("latent_level", latent_level, ("image", "unit"))
+    check_whole("clusters", clusters, 1)
+    settings = _settings(locals())
+    chosen, solver = _encoder_and_engine(encoder, engine)
+    model = Model(
+        clusters=clusters,
+        family=as_family(family),
+        variance=variance,
+        latent_level=latent_level,
+        image_intercepts=image_intercepts,
+        ate_penalty=float(ate_penalty),
+        engine=solver,
+    )
+    asked = read_trial(
+        data,
+        Roles(
+            image=image,
+            image_key=image_key,
+            treatment=treatment,
+            outcome=outcome,
+            covariates=covariates,
+            propensity=propensity,
+            cluster=cluster,
+            weights=weights,
+            reference=reference,
+            missing=missing,
+            levels=levels,
+        ),
+    )
+    encoded = encode(asked, chosen, model, cache, seed, progress)
+    check_size(encoded.trial, clusters)
+    design = judge(encoded, model, folds, splits, seed)
+    effects = design_effects(design.scores)
+    fit, posterior = posterior_fit(encoded.trial, model, effects.ate, seed, progress)
+    settings["seconds"] = perf_counter() - begun
+    return ImageEffects(
+        keys=encoded.trial.keys,
+        posterior=posterior,
+        design=effects,
+        fit=fit,
+        trial=encoded.trial,
+        scores=design.scores,
+        expected=design.expected.other,
+        chance=design.chance.other,
+        encoder=encoded.encoder,
+        outcome=asked.outcome,
+        model=model,
+        settings=settings,
+    )
+
+
+def _encoder_and_engine(encoder: Any, engine: Any) -> tuple[Any, Engine]:
+    """Encoder and engine; ``"sgd"`` trains the encoder and leaves its head to `SVI`."""
+    from distcausal.images.random_conv import RandomConvFeatures
+
+    if engine != "sgd":
+        return RandomConvFeatures() if encoder is None else encoder, as_engine(engine)
+    from distcausal.images.cnn import SmallCNN
+
+    chosen = SmallCNN() if encoder is None else encoder
+    if not hasattr(chosen, "train"):
+        raise DesignError(
+            f"engine 'sgd' trains the encoder on outcomes, which {chosen!r} cannot be. "
+            "Use SmallCNN(), or another engine."
+        )
+    return chosen, SVI()
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as used, arrays by their kind, with seed and versions."""
+    found = {}
+    for name, value in given.items():
+        if name in ("data", "begun"):
+            continue
+        plain = value is None or isinstance(value, str | int | float | bool | tuple)
+        found[name] = value if plain else repr(type(value).__name__)
+    found["seed"] = seed_record(given["seed"])
+    found["versions"] = versions()
+    return found

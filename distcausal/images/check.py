@@ -1,0 +1,370 @@
+"""What must be true of a trial in pictured places, said in the user's words.
+
+Everything a person hands over is looked at here, once, on the host. What leaves is a
+`Trial` of plain arrays, whose units stand in the order of the data and whose images
+stand in the order in which they are first met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from warnings import warn
+
+import numpy as np
+
+from distcausal.data.distributions import RandomDistributions
+from distcausal.data.units import is_missing, unit_column
+from distcausal.errors import DataError, DataWarning, DesignError, check_choice, listing
+from distcausal.images.outcomes import Outcome, read_outcome
+from distcausal.images.source import ArraySource, ImageSource
+from distcausal.images.trial import Trial, groups_of
+
+__all__ = ["Asked", "Roles", "read_trial"]
+
+_FEWEST = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """Which column plays which part, as the user said it.
+
+    Attributes
+    ----------
+    image, image_key, treatment, outcome, covariates, propensity, cluster, weights
+        See `distcausal.image_effects`.
+    reference
+        The two arms to compare, untreated first, or None for 0 and 1.
+    missing
+        ``"raise"`` or ``"drop"``.
+    levels
+        Quantile levels at which distributions are read.
+    """
+
+    image: Any
+    image_key: Any
+    treatment: Any
+    outcome: Any
+    covariates: Any
+    propensity: Any
+    cluster: Any
+    weights: Any
+    reference: Any
+    missing: str
+    levels: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A trial as arrays, without features, and where it came from.
+
+    Attributes
+    ----------
+    trial
+        Checked arrays; ``features`` has no columns yet.
+    source
+        Reader of the images.
+    outcome
+        Coordinates of the outcomes and the way back to curves.
+    covariates
+        Names of the covariates.
+    cluster
+        Labels of the user's clusters, ``(unit,)``, or None.
+    dropped
+        Labels of units left out because something was missing.
+    other_arms
+        Number of units in arms that are not compared.
+    """
+
+    trial: Trial
+    source: ImageSource
+    outcome: Outcome
+    covariates: tuple[str, ...]
+    cluster: np.ndarray | None
+    dropped: tuple[Any, ...]
+    other_arms: int
+
+
+def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
+    """Check a trial and bring it to arrays.
+
+    Raises
+    ------
+    DataError
+        If columns hold what they should not, or images and keys do not match.
+    DesignError
+        If an arm is empty or there are too few units.
+    """
+    if not isinstance(data, RandomDistributions):
+        raise DataError(
+            f"data should be a RandomDistributions, not a {type(data).__name__}. Make "
+            "one with RandomDistributions.from_frame, from_samples or from_atoms."
+        )
+    check_choice("missing", roles.missing, ("raise", "drop"))
+    source, label = _images(data, roles)
+    arm, chosen = _arms(unit_column(data, roles.treatment, "treatment"), roles)
+    columns, names = _covariates(data, roles.covariates)
+    gone = _gaps(data, roles, columns)
+    kept = np.flatnonzero(chosen & ~gone)
+    dropped = tuple(data.ids[gone & chosen].tolist())
+    part = data.take(kept) if len(kept) < len(data) else data
+    rows = {"kept": kept, "units": len(data)}
+    treatment = arm[kept]
+    _check_arms(treatment, dropped)
+    weights = _weights(data, roles.weights)[kept]
+    outcome = read_outcome(
+        part, _rows(roles.outcome, **rows), levels=roles.levels, weights=weights
+    )
+    if np.ptp(outcome.values, axis=0).max() == 0:
+        raise DataError(
+            f"all {len(kept)} units have the same outcome, {outcome.values[0, 0]:g}; "
+            "there is nothing to explain. Check the outcome column."
+        )
+    keys, image = _positions(label[kept])
+    cluster = None
+    if roles.cluster is not None:
+        cluster = _labels(unit_column(data, roles.cluster, "cluster"), "cluster")[kept]
+    trial = Trial(
+        keys=keys,
+        image=image,
+        ids=part.ids,
+        outcome=outcome.values,
+        known_variance=outcome.known_variance,
+        treatment=treatment,
+        weights=weights,
+        covariates=columns[kept],
+        group=groups_of(image, np.arange(len(keys)), cluster),
+        propensity=_propensity(data, roles.propensity, kept),
+        features=np.zeros((len(keys), 0)),
+    )
+    return Asked(
+        trial=trial,
+        source=source,
+        outcome=outcome,
+        covariates=names,
+        cluster=cluster,
+        dropped=dropped,
+        other_arms=int((~chosen).sum()),
+    )
+
+
+def _rows(value: Any, kept: np.ndarray, units: int) -> Any:
+    """Rows of an array given per unit; names and None pass unchanged."""
+    if value is None or isinstance(value, str) or len(kept) == units:
+        return value
+    return np.asarray(value)[kept]
+
+
+def _images(data: RandomDistributions, roles: Roles) -> tuple[ImageSource, np.ndarray]:
+    """Reader of the images, and the key of every unit."""
+    if isinstance(roles.image, str):
+        return _column_images(data, roles)
+    if roles.image_key is None:
+        if hasattr(roles.image, "get"):
+            if len(roles.image) == len(data) and _same_labels(roles.image, data.ids):
+                return roles.image, data.ids
+            raise DesignError(
+                f"image is a source of {len(roles.image)} images and the data have "
+                f"{len(data)} units; image_key should name the column that says which "
+                "image belongs to which unit."
+            )
+        return _one_each(data, roles.image), data.ids
+    label = _labels(unit_column(data, roles.image_key, "image_key"), "image_key")
+    source = roles.image if hasattr(roles.image, "get") else _by_row(roles.image, label)
+    return source, label
+
+
+def _same_labels(source: ImageSource, ids: np.ndarray) -> bool:
+    return bool(np.isin(ids, source.keys).all())
+
+
+def _one_each(data: RandomDistributions, images: Any) -> ImageSource:
+    """Source of an array with one image per unit."""
+    count = len(images)
+    if count != len(data):
+        raise DataError(
+            f"image holds {count} images and the data {len(data)} units; the lengths "
+            "should agree. If units share images, say which with image_key."
+        )
+    return ArraySource(images, data.ids)
+
+
+def _by_row(images: Any, label: np.ndarray) -> ImageSource:
+    """Source of an array looked up by row number, unless that could be a mistake."""
+    if len(images) == len(label) and len(np.unique(label)) < len(label):
+        raise DesignError(
+            f"image holds as many images as there are units, {len(label)}, and "
+            "image_key repeats itself: is there an image per unit or per key? Say so "
+            "with ArraySource(images, keys), keys being the distinct labels."
+        )
+    return ArraySource(images)
+
+
+def _column_images(
+    data: RandomDistributions, roles: Roles
+) -> tuple[ImageSource, np.ndarray]:
+    """Source of a column of images, one per unit, or one per key if keys are given."""
+    images = unit_column(data, roles.image, "image")
+    if roles.image_key is None:
+        return ArraySource(images, data.ids), data.ids
+    label = _labels(unit_column(data, roles.image_key, "image_key"), "image_key")
+    keys, image = _positions(label)
+    first = np.full(len(keys), len(label))
+    np.minimum.at(first, image, np.arange(len(label)))
+    strays = [
+        keys[at]
+        for row, at in enumerate(image)
+        if not np.array_equal(images[row], images[first[at]], equal_nan=True)
+    ]
+    if strays:
+        raise DataError(
+            f"units with one image_key should have one image, but {len(set(strays))} "
+            f"keys have several ({listing(dict.fromkeys(strays))}). Correct the keys, "
+            "or leave image_key out."
+        )
+    return ArraySource(images[first], keys), label
+
+
+def _labels(column: np.ndarray, argument: str) -> np.ndarray:
+    """Labels without gaps, one per unit."""
+    if column.ndim != 1:
+        raise DataError(
+            f"{argument} should hold one label per unit, not shape {column.shape}."
+        )
+    gaps = int(is_missing(column).sum())
+    if gaps:
+        raise DataError(f"{argument} is missing for {gaps} of {len(column)} units.")
+    return column
+
+
+def _positions(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct labels in the order they are first met, and where each unit's is."""
+    names, first, place = np.unique(label, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names))
+    return names[order], rank[place]
+
+
+def _arms(column: np.ndarray, roles: Roles) -> tuple[np.ndarray, np.ndarray]:
+    """Arm of every unit as 0 and 1, and which units are in the arms compared."""
+    label = _labels(column, "treatment")
+    found = np.unique(label)
+    if roles.reference is None:
+        if not np.isin(found, [0, 1]).all():
+            raise DesignError(
+                f"treatment should be 0 or 1, but holds {listing(found.tolist())}. "
+                "Name the two arms to compare, untreated first: reference=(a, b)."
+            )
+        return label.astype(float), np.ones(len(label), bool)
+    if not isinstance(roles.reference, Sequence) or isinstance(roles.reference, str):
+        raise DesignError(
+            f"reference {roles.reference!r} should be two arms, untreated first, such "
+            f"as ({found[0]!r}, {found[-1]!r})."
+        )
+    untreated, treated = roles.reference
+    for arm in (untreated, treated):
+        if arm not in found.tolist():
+            raise DesignError(
+                f"reference names arm {arm!r}, which is not among "
+                f"{listing(found.tolist())}."
+            )
+    return (label == treated).astype(float), (label == untreated) | (label == treated)
+
+
+def _check_arms(treatment: np.ndarray, dropped: tuple[Any, ...]) -> None:
+    count = len(treatment)
+    lost = f" after {len(dropped)} were dropped" if dropped else ""
+    if count < _FEWEST:
+        raise DesignError(
+            f"there are {count} units{lost}; at least {_FEWEST} are needed, and "
+            "some hundreds before images can say anything about effects."
+        )
+    treated = int(treatment.sum())
+    if treated in (0, count):
+        arm = "treated" if treated == 0 else "untreated"
+        raise DesignError(f"no unit is {arm}{lost}; both arms are needed.")
+
+
+def _covariates(
+    data: RandomDistributions, value: Any
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Columns of numbers ``(unit, covariate)`` and their names."""
+    if value is None:
+        return np.zeros((len(data), 0)), ()
+    if isinstance(value, str):
+        value = [value]
+    array = isinstance(value, np.ndarray) and value.ndim == 2
+    named = {f"x{j + 1}": value[:, j] for j in range(value.shape[1])} if array else None
+    if named is None:
+        named = {
+            part if isinstance(part, str) else f"x{j + 1}": part
+            for j, part in enumerate(value)
+        }
+    columns = []
+    for name, part in named.items():
+        column = unit_column(data, part, "covariates")
+        if column.ndim != 1 or column.dtype.kind not in "biuf":
+            raise DataError(
+                f"covariate {name!r} should be numbers, one per unit, but holds "
+                f"{column.dtype} of shape {column.shape}. Code categories as 0 and 1."
+            )
+        columns.append(column.astype(float))
+    return np.stack(columns, axis=1), tuple(named)
+
+
+def _gaps(data: RandomDistributions, roles: Roles, columns: np.ndarray) -> np.ndarray:
+    """Units whose outcome or covariates are missing; an error unless to be dropped."""
+    gone = ~np.isfinite(columns).all(axis=1)
+    if roles.outcome is not None:
+        value = unit_column(data, roles.outcome, "outcome")
+        if value.dtype.kind == "f" and value.ndim == 1:
+            gone = gone | ~np.isfinite(value)
+    if gone.any() and roles.missing == "raise":
+        raise DataError(
+            f"{int(gone.sum())} of {len(data)} units lack an outcome or a covariate "
+            f"({listing(data.ids[gone].tolist())}). Fill them in, or drop these units "
+            "with missing='drop'."
+        )
+    if gone.any():
+        warn(
+            f"{int(gone.sum())} of {len(data)} units were dropped because an outcome "
+            "or a covariate is missing; effects are those of the units that remain.",
+            DataWarning,
+            stacklevel=4,
+        )
+    return gone
+
+
+def _weights(data: RandomDistributions, value: Any) -> np.ndarray:
+    if value is None:
+        return np.ones(len(data))
+    found = unit_column(data, value, "weights").astype(float)
+    if not (np.isfinite(found).all() and (found >= 0).all() and found.sum() > 0):
+        raise DataError(
+            "weights should be finite and nonnegative, and not all zero; "
+            f"{int((~np.isfinite(found)).sum())} are missing or infinite and "
+            f"{int((found < 0).sum())} negative."
+        )
+    return found
+
+
+def _propensity(
+    data: RandomDistributions, value: Any, kept: np.ndarray
+) -> np.ndarray | None:
+    """Known probability of treatment of each unit, or None."""
+    if value is None:
+        return None
+    if isinstance(value, int | float | np.floating) and not isinstance(value, bool):
+        found = np.full(len(data), float(value))
+    else:
+        found = unit_column(data, value, "propensity").astype(float)
+    bad = ~((found > 0) & (found < 1))
+    if bad.any():
+        raise DataError(
+            f"propensity should lie strictly between 0 and 1; for {int(bad.sum())} of "
+            f"{len(data)} units it does not. Leave out units that could only have been "
+            "in one arm."
+        )
+    return found[kept]

@@ -1,0 +1,312 @@
+"""The three stages of an estimate: encode the images, fit the model, judge by design.
+
+Each takes checked arrays and gives arrays; the model never sees which fold a unit is
+in, and the design layer never sees the model's posterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+from warnings import warn
+
+import numpy as np
+
+from distcausal._base.keys import Seed
+from distcausal.errors import DataWarning, DesignError, IdentificationError, listing
+from distcausal.images.aipw import AverageEffect, aipw_scores
+from distcausal.images.check import Asked
+from distcausal.images.engines import Engine, EngineFit, Problem, starts
+from distcausal.images.family import Family
+from distcausal.images.folds import make_folds
+from distcausal.images.model import Layout
+from distcausal.images.nuisance import (
+    Propensities,
+    Regressions,
+    outcome_regressions,
+    propensities,
+)
+from distcausal.images.scores import Scores
+from distcausal.images.trial import (
+    Trial,
+    evidence_of,
+    groups_of,
+    lane_of,
+    layout_of,
+    ridge_direction,
+)
+
+__all__ = [
+    "Design",
+    "Encoded",
+    "Model",
+    "check_size",
+    "encode",
+    "judge",
+    "layout_for",
+    "posterior_fit",
+    "problem_of",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What the user chose about the model; see `distcausal.image_effects`.
+
+    Attributes
+    ----------
+    clusters, family, variance, latent_level, image_intercepts, ate_penalty, engine
+        As given, words resolved.
+    """
+
+    clusters: int
+    family: Family
+    variance: str
+    latent_level: str
+    image_intercepts: bool | None
+    ate_penalty: float
+    engine: Engine
+
+
+class Encoded(NamedTuple):
+    """Images as numbers.
+
+    Attributes
+    ----------
+    trial
+        The trial with the features of its images.
+    encoder
+        What turns further images into features.
+    plain
+        Features that no outcome has had a part in, for regressions, ``(image, D)``.
+    retrain
+        For encoders that learn from outcomes: features of all images from some units.
+    """
+
+    trial: Trial
+    encoder: Any
+    plain: np.ndarray
+    retrain: Callable[[np.ndarray], np.ndarray] | None
+
+
+class Design(NamedTuple):
+    """What is known without the model's likelihood.
+
+    Attributes
+    ----------
+    scores
+        Held-out arrays.
+    expected
+        Regressions of both arms.
+    chance
+        Probabilities of treatment.
+    """
+
+    scores: Scores
+    expected: Regressions
+    chance: Propensities
+
+
+def encode(
+    asked: Asked, encoder: Any, model: Model, cache: Any, seed: Seed, progress: Any
+) -> Encoded:
+    """Features of the images that units have, and groups joined by equal images."""
+    from distcausal.images.random_conv import RandomConvFeatures
+
+    supervised = hasattr(encoder, "train")
+    first = RandomConvFeatures() if supervised else encoder
+    fitted, plain = _features(first, asked, cache, seed, progress)
+    trial = _joined(asked, plain)
+    if not supervised:
+        return Encoded(trial, fitted, plain, None)
+    layout = layout_for(trial, model)
+
+    def learn(weights: np.ndarray) -> Any:
+        return encoder.train(
+            asked.source, trial, layout, weights, seed=seed, progress=progress
+        )
+
+    def retrain(weights: np.ndarray) -> np.ndarray:
+        return _encoded(learn(weights), asked, progress)
+
+    fitted = learn(trial.weights)
+    trial = trial.with_features(_encoded(fitted, asked, progress))
+    return Encoded(trial, fitted, plain, retrain)
+
+
+def _features(
+    encoder: Any, asked: Asked, cache: Any, seed: Seed, progress: Any
+) -> tuple[Any, np.ndarray]:
+    """Fit an encoder to the images of the trial and encode them."""
+    keys = asked.trial.keys
+    if cache is None and hasattr(encoder, "fit_features"):
+        return encoder.fit_features(asked.source, keys, seed=seed)
+    fitted = encoder.fit(asked.source, keys, seed=seed)
+    return fitted, _encoded(fitted, asked, progress, cache)
+
+
+def _encoded(fitted: Any, asked: Asked, progress: Any, cache: Any = None) -> np.ndarray:
+    from distcausal.images.features import features
+
+    return features(
+        fitted, asked.source, asked.trial.keys, cache=cache, progress=progress
+    )
+
+
+def _joined(asked: Asked, features: np.ndarray) -> Trial:
+    """Trial in which images that are copies of each other are in one group.
+
+    Only images with equal features can be copies, so few have to be read again.
+    """
+    from distcausal.images.scan import duplicates, first_copies
+
+    trial = asked.trial
+    copy = np.arange(len(trial.keys))
+    alike = first_copies(features) if features.shape[1] else np.zeros_like(copy)
+    count = np.bincount(alike, minlength=len(copy))
+    suspects = np.flatnonzero(count[alike] > 1)
+    if suspects.size:
+        chosen = _Some(asked.source, trial.keys[suspects])
+        copy[suspects] = suspects[duplicates(chosen)]
+    extra = int((copy != np.arange(len(copy))).sum())
+    if extra:
+        keys = trial.keys[copy != np.arange(len(copy))].tolist()
+        warn(
+            f"{extra} of {len(copy)} images are copies of others under another key "
+            f"({listing(keys)}). Their units stay in one fold and one group; give them "
+            "one image_key if they are one place.",
+            DataWarning,
+            stacklevel=4,
+        )
+    group = groups_of(trial.image, copy, asked.cluster)
+    return replace(trial, features=features, group=group)
+
+
+class _Some:
+    """Some of the images of a source, under the same keys."""
+
+    def __init__(self, source: Any, keys: np.ndarray) -> None:
+        self._source, self.keys = source, keys
+        self.shape, self.dtype = source.shape, source.dtype
+
+    def get(self, keys: Any) -> np.ndarray:
+        """Images of the keys."""
+        return self._source.get(keys)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def layout_for(trial: Trial, model: Model, clusters: int | None = None) -> Layout:
+    """Static shapes of the model; random intercepts where images are shared."""
+    wanted = model.image_intercepts
+    unit = model.latent_level == "unit"
+    possible = model.family.gaussian and not unit
+    if wanted and not possible:
+        raise DesignError(
+            "image_intercepts have a closed form only for normal noise and clusters of "
+            "images; leave them out, or use family='normal' and latent_level='image'. "
+            "The design-based intervals are clustered by image in any case."
+        )
+    intercepts = possible and trial.shared if wanted is None else bool(wanted)
+    return layout_of(
+        trial,
+        model.clusters if clusters is None else clusters,
+        model.family,
+        model.variance,
+        model.latent_level,
+        intercepts,
+    )
+
+
+def check_size(trial: Trial, clusters: int) -> None:
+    """Raise unless there are images enough for the clusters, and they differ."""
+    images = len(trial.keys)
+    if clusters > 1 and images < 2 * clusters:
+        raise DesignError(
+            f"{images} images cannot be told into {clusters} clusters; at least "
+            f"{2 * clusters} are needed. Ask for fewer clusters."
+        )
+    same = trial.features.shape[1] == 0 or np.ptp(trial.features, axis=0).max() == 0
+    if clusters > 1 and same:
+        raise IdentificationError(
+            f"all {images} images have the same features, so no image can tell one "
+            "cluster from another. Use clusters=1, or another encoder."
+        )
+
+
+def problem_of(
+    trial: Trial, layout: Layout, model: Model, ate: AverageEffect, seed: Seed
+) -> Problem:
+    """The main fit: all units, several starts."""
+    variance = max(ate.std_error**2, np.finfo(float).tiny)
+    penalty = (ate.estimate, variance, model.ate_penalty)
+    lane = lane_of(trial, trial.weights, layout.clusters, layout, penalty)
+    way = ridge_direction(trial, trial.weights)
+    first = starts(way, lane, layout, model.engine.restarts, seed)
+    return Problem(evidence_of(trial, layout), lane, layout, first)
+
+
+def posterior_fit(
+    trial: Trial, model: Model, ate: AverageEffect, seed: Seed, progress: Any
+) -> tuple[EngineFit, Any]:
+    """Run the engine and translate its draws."""
+    from distcausal.images.posterior import posterior_of
+
+    layout = layout_for(trial, model)
+    problem = problem_of(trial, layout, model, ate, seed)
+    fit = model.engine.fit(problem, seed=seed, progress=progress)
+    images = len(trial.image) if layout.alone else len(trial.keys)
+    posterior = posterior_of(fit.draws, problem.evidence, problem.lane, layout, images)
+    return fit, posterior
+
+
+def judge(
+    encoded: Encoded, model: Model, folds: int, splits: int, seed: Seed
+) -> Design:
+    """Cross-fit regressions, probabilities and rules; see `Scores`."""
+    from distcausal.images.crossfit import fold_rules
+
+    trial = encoded.trial
+    fold = make_folds(
+        trial.group, trial.treatment, folds, splits, seed, weights=trial.weights
+    )
+    features = encoded.plain[trial.image]
+    covariates = trial.covariates if trial.covariates.shape[1] else None
+    given = {"weights": trial.weights, "group": trial.group, "covariates": covariates}
+    expected = outcome_regressions(
+        trial.outcome, trial.treatment, features, fold, **given
+    )
+    known = trial.propensity is not None
+    chance = propensities(
+        trial.treatment,
+        fold,
+        known=trial.propensity,
+        features=None if known else features,
+        **given,
+    )
+    score, score_before = (
+        aipw_scores(trial.outcome, trial.treatment, mu, e)
+        for mu, e in zip(
+            (expected.other, expected.before),
+            (chance.other, chance.before),
+            strict=True,
+        )
+    )
+    layout = layout_for(trial, model)
+    rules = fold_rules(
+        trial, layout, model.clusters, fold, seed, retrain=encoded.retrain
+    )
+    scores = Scores(
+        fold=fold,
+        probs=rules.probs,
+        effect=rules.effect,
+        score=score,
+        probs_before=rules.probs_before,
+        effect_before=rules.effect_before,
+        score_before=score_before,
+        weights=trial.weights,
+        group=trial.group,
+    )
+    return Design(scores, expected, chance)

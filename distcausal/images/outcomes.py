@@ -148,7 +148,9 @@ def read_outcome(
     The coordinate on a function f of the level is an L-statistic. A draw at level U
     moves it by h(U) over the number of draws, where h has increments f dQ, so its
     variance is that of h(U); for the mean, h is the quantile function itself. Units of
-    one draw do not show theirs: they get the average over the others, per draw.
+    one draw do not show theirs: they get the average over the others, per draw. The
+    formula is for many draws; where it gives more than the coordinates vary in all, it
+    is lowered to that.
 
     Examples
     --------
@@ -176,9 +178,13 @@ def read_outcome(
     least = _ROUNDING * float(np.abs(curves).max(initial=0.0))
     basis, kept = _basis(deviation, mass, share, least)
     values = np.column_stack([mean, deviation @ (mass * basis[1:]).T])
+    known = _sampling_variance(data, curves, _Grid(grid, mass, basis))
+    whole = share @ (values - share @ values) ** 2
+    part = share @ known
+    lowered = np.where(part > whole, part, 1)
     return Outcome(
         values=values,
-        known_variance=_sampling_variance(data, curves, _Grid(grid, mass, basis)),
+        known_variance=known * np.where(part > whole, whole, 1) / lowered,
         curves=curves,
         levels=grid,
         mass=mass,

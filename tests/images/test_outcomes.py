@@ -99,10 +99,10 @@ def test_the_known_variance_is_that_of_repeated_draws():
     drawn = rng.gamma(3.0, size=(units, draws))
     found = read_outcome(dc.RandomDistributions.from_samples(list(drawn)))
     ratio = found.values.var(axis=0) / found.known_variance.mean(axis=0)
-    # A variance over 4,000 units errs by 2 per cent (one sd) where laws are normal. The
-    # component is that of the tails, where 50 draws are few and h is seen too small.
-    assert_allclose(ratio[0], 1.0, atol=0.08)
-    assert_allclose(ratio[1], 1.0, atol=0.35)
+    # A variance over 4,000 units errs by 3 per cent (one sd); later components look at
+    # tails, where 50 draws are few and the formula is not yet right.
+    assert_allclose(ratio[:2], 1.0, atol=0.09)
+    assert (ratio[2:] >= 1 - 1e-9).all()
 
 
 def test_exact_laws_have_no_sampling_variance_and_single_draws_borrow_one():

@@ -1,3 +1,5 @@
+from distcausal.images.families_hurdle import Hurdle as Hurdle
+from distcausal.images.families import StudentT as StudentT
 from distcausal.images.engines import SVI as SVI
 from distcausal.images.result import ImageEffects as ImageEffects
 from distcausal.images.api import image_effects as image_effects

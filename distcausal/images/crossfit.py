@@ -21,8 +21,8 @@ from distcausal._base.precision import double
 from distcausal._base.shapes import pad_rows, size_class
 from distcausal._base.typing import Array
 from distcausal.images.engines import guides, starts
+from distcausal.images.mean_effect import mean_effects
 from distcausal.images.model import Evidence, Lane, Layout, log_membership, unpack
-from distcausal.images.posterior import mean_effects
 from distcausal.images.svi import Guide, fit_lanes
 from distcausal.images.trial import (
     FEATURE_SCALE,

@@ -33,6 +33,7 @@ __all__ = [
     "cluster_effects",
     "cluster_terms",
     "count",
+    "family_extra",
     "implied_ate",
     "log_joint",
     "log_likelihood",
@@ -153,7 +154,7 @@ def shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
         "base": (size.features, size.outcomes),
         "base_scale": (size.outcomes,),
         "slopes": (size.covariates, size.outcomes),
-        "noise": (columns, size.outcomes),
+        "noise": (columns, size.family.noisy(size.outcomes)),
     }
     if size.intercepts:
         found["intercept"] = (size.outcomes,)
@@ -232,8 +233,10 @@ def baseline(
 def noise_variance(
     params: Params, evidence: Evidence, lane: Lane, layout: Layout
 ) -> Real[Array, "unit cluster outcome"]:
-    """Variance of the noise of every unit in every cluster."""
+    """Variance of the noise of every unit in every cluster; 1 where there is none."""
     table = jnp.exp(2 * params["noise"])
+    none = layout.outcomes - table.shape[1]
+    table = jnp.pad(table, ((0, 0), (0, none)), constant_values=1.0)
     size = (layout.clusters, layout.outcomes)
     if layout.variance == "arm_cluster":
         arms = table.reshape(2, *size)
@@ -249,17 +252,21 @@ def standard(evidence: Evidence, lane: Lane) -> Real[Array, "unit outcome"]:
     return (evidence.outcome - lane.centre[None, :]) / lane.scale[None, :]
 
 
+def family_extra(params: Params) -> dict[str, Array]:
+    """What the family has beyond means and noise, by the family's own names."""
+    return {name[7:]: params[name] for name in params if name[:7] == "family_"}
+
+
 def unit_terms(
     params: Params, evidence: Evidence, lane: Lane, layout: Layout
 ) -> Real[Array, "unit cluster"]:
     """Log density of every unit's outcome in every cluster, without its weight."""
     effects = cluster_effects(params, lane.active)
     own = evidence.treatment[:, None, None] * effects[None]
-    extra = {name[7:]: params[name] for name in params if name[:7] == "family_"}
     level = baseline(params, evidence, layout)
     spread = noise_variance(params, evidence, lane, layout)
     return layout.family.log_density(
-        standard(evidence, lane), level, own, spread, extra
+        standard(evidence, lane), level, own, spread, family_extra(params)
     )
 
 
@@ -307,7 +314,6 @@ def log_likelihood(
 
 def log_prior(params: Params, lane: Lane, layout: Layout) -> Array:
     """Log prior density of the unconstrained parameters, up to a constant."""
-    extra = {name[7:]: params[name] for name in params if name[:7] == "family_"}
     centre = lane.prior_effect
     found = (
         _normal(params["bias"], 1.5)
@@ -321,7 +327,7 @@ def log_prior(params: Params, lane: Lane, layout: Layout) -> Array:
         + _half_normal(params["base_scale"], 1.0)
         + _normal(params["slopes"], 1.0)
         + _half_normal(params["noise"], 1.0)
-        + layout.family.log_prior(extra)
+        + layout.family.log_prior(family_extra(params))
     )
     if layout.intercepts:
         found = found + _half_normal(params["intercept"], 1.0)

@@ -17,13 +17,12 @@ import numpy as np
 
 from distcausal._base.fit import Record
 from distcausal._base.precision import double
-from distcausal._base.typing import Array, Real
+from distcausal._base.typing import Array
+from distcausal.images.mean_effect import mean_effects
 from distcausal.images.model import (
     Evidence,
     Lane,
     Layout,
-    Params,
-    cluster_effects,
     cluster_terms,
     log_membership,
     noise_variance,
@@ -31,16 +30,9 @@ from distcausal.images.model import (
 )
 from distcausal.images.trial import FEATURE_SCALE
 
-__all__ = ["Posterior", "mean_effects", "posterior_of"]
+__all__ = ["Posterior", "posterior_of"]
 
 _BLOCK = 2**22  # numbers held at once while going through images
-
-
-def mean_effects(
-    params: Params, evidence: Evidence, lane: Lane, layout: Layout
-) -> Real[Array, "cluster outcome"]:
-    """Effect of every cluster on the mean, in the units of the outcome."""
-    return cluster_effects(params, lane.active) * lane.scale[None, :]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,3 +1,5 @@
+from distcausal.images.segments import SegmentSensitivity as SegmentSensitivity
+from distcausal.images.salience_result import Salience as Salience
 from distcausal.images.families_hurdle import Hurdle as Hurdle
 from distcausal.images.families import StudentT as StudentT
 from distcausal.images.engines import SVI as SVI

@@ -47,6 +47,7 @@ METHODS: dict[str, tuple[str, ...]] = {
         "rao1984",
         "besag1991",
     ),
+    "salience": ("jerzak2023", "sundararajan2017", "zeiler2014"),
     "ensembles": ("kulesza2012", "barthelme2023"),
 }
 

@@ -103,7 +103,7 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
         )
     check_choice("missing", roles.missing, ("raise", "drop"))
     source, label = _images(data, roles)
-    arm, chosen = _arms(unit_column(data, roles.treatment, "treatment"), roles)
+    arm, chosen = _arms(unit_column(data, roles.treatment, argument="treatment"), roles)
     columns, names = _covariates(data, roles.covariates)
     gone = _gaps(data, roles, columns)
     kept = np.flatnonzero(chosen & ~gone)
@@ -124,7 +124,9 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
     keys, image = _positions(label[kept])
     cluster = None
     if roles.cluster is not None:
-        cluster = _labels(unit_column(data, roles.cluster, "cluster"), "cluster")[kept]
+        cluster = _labels(
+            unit_column(data, roles.cluster, argument="cluster"), "cluster"
+        )[kept]
     trial = Trial(
         keys=keys,
         image=image,
@@ -170,7 +172,9 @@ def _images(data: RandomDistributions, roles: Roles) -> tuple[ImageSource, np.nd
                 "image belongs to which unit."
             )
         return _one_each(data, roles.image), data.ids
-    label = _labels(unit_column(data, roles.image_key, "image_key"), "image_key")
+    label = _labels(
+        unit_column(data, roles.image_key, argument="image_key"), "image_key"
+    )
     source = roles.image if hasattr(roles.image, "get") else _by_row(roles.image, label)
     return source, label
 
@@ -205,10 +209,12 @@ def _column_images(
     data: RandomDistributions, roles: Roles
 ) -> tuple[ImageSource, np.ndarray]:
     """Source of a column of images, one per unit, or one per key if keys are given."""
-    images = unit_column(data, roles.image, "image")
+    images = unit_column(data, roles.image, argument="image")
     if roles.image_key is None:
         return ArraySource(images, data.ids), data.ids
-    label = _labels(unit_column(data, roles.image_key, "image_key"), "image_key")
+    label = _labels(
+        unit_column(data, roles.image_key, argument="image_key"), "image_key"
+    )
     keys, image = _positions(label)
     first = np.full(len(keys), len(label))
     np.minimum.at(first, image, np.arange(len(label)))
@@ -232,7 +238,7 @@ def _labels(column: np.ndarray, argument: str) -> np.ndarray:
         raise DataError(
             f"{argument} should hold one label per unit, not shape {column.shape}."
         )
-    gaps = int(is_missing(column).sum())
+    gaps = sum(is_missing(one) for one in column.tolist())
     if gaps:
         raise DataError(f"{argument} is missing for {gaps} of {len(column)} units.")
     return column
@@ -304,7 +310,7 @@ def _covariates(
         }
     columns = []
     for name, part in named.items():
-        column = unit_column(data, part, "covariates")
+        column = unit_column(data, part, argument="covariates")
         if column.ndim != 1 or column.dtype.kind not in "biuf":
             raise DataError(
                 f"covariate {name!r} should be numbers, one per unit, but holds "
@@ -318,7 +324,7 @@ def _gaps(data: RandomDistributions, roles: Roles, columns: np.ndarray) -> np.nd
     """Units whose outcome or covariates are missing; an error unless to be dropped."""
     gone = ~np.isfinite(columns).all(axis=1)
     if roles.outcome is not None:
-        value = unit_column(data, roles.outcome, "outcome")
+        value = unit_column(data, roles.outcome, argument="outcome")
         if value.dtype.kind == "f" and value.ndim == 1:
             gone = gone | ~np.isfinite(value)
     if gone.any() and roles.missing == "raise":
@@ -340,7 +346,7 @@ def _gaps(data: RandomDistributions, roles: Roles, columns: np.ndarray) -> np.nd
 def _weights(data: RandomDistributions, value: Any) -> np.ndarray:
     if value is None:
         return np.ones(len(data))
-    found = unit_column(data, value, "weights").astype(float)
+    found = unit_column(data, value, argument="weights").astype(float)
     if not (np.isfinite(found).all() and (found >= 0).all() and found.sum() > 0):
         raise DataError(
             "weights should be finite and nonnegative, and not all zero; "
@@ -359,7 +365,7 @@ def _propensity(
     if isinstance(value, int | float | np.floating) and not isinstance(value, bool):
         found = np.full(len(data), float(value))
     else:
-        found = unit_column(data, value, "propensity").astype(float)
+        found = unit_column(data, value, argument="propensity").astype(float)
     bad = ~((found > 0) & (found < 1))
     if bad.any():
         raise DataError(

@@ -34,6 +34,7 @@ __all__ = ["DEFAULT_LEVELS", "MOST_OUTCOMES", "Outcome", "read_outcome"]
 DEFAULT_LEVELS = np.arange(1, 100) / 100
 MOST_OUTCOMES = 6
 _KEPT = 0.99
+_MOST_NOISE = 0.5  # share of a component's variance that finite draws may explain
 _ROUNDING = 1e-10  # deviations below this share of the largest value are rounding
 
 
@@ -143,7 +144,8 @@ def read_outcome(
     Notes
     -----
     As many components are kept as carry 99 per cent of the variance of the deviations
-    of curves from their means, five at most.
+    of curves from their means, five at most, but none of whose variance finite draws
+    explain the larger part.
 
     The coordinate on a function f of the level is an L-statistic. A draw at level U
     moves it by h(U) over the number of draws, where h has increments f dQ, so its
@@ -176,21 +178,23 @@ def read_outcome(
     centre = share @ deviation
     deviation -= centre
     least = _ROUNDING * float(np.abs(curves).max(initial=0.0))
-    basis, kept = _basis(deviation, mass, share, least)
+    basis, total = _basis(deviation, mass, share, least)
     values = np.column_stack([mean, deviation @ (mass * basis[1:]).T])
     known = _sampling_variance(data, curves, _Grid(grid, mass, basis))
     whole = share @ (values - share @ values) ** 2
     part = share @ known
-    lowered = np.where(part > whole, part, 1)
+    used = part <= _MOST_NOISE * whole
+    used[0] = True
+    lowered = np.where(part > whole, whole / np.where(part > whole, part, 1), 1)
     return Outcome(
-        values=values,
-        known_variance=known * np.where(part > whole, whole, 1) / lowered,
+        values=values[:, used],
+        known_variance=(known * lowered)[:, used],
         curves=curves,
         levels=grid,
         mass=mass,
         centre=centre,
-        basis=basis,
-        kept=kept,
+        basis=basis[used],
+        kept=float(whole[1:] @ used[1:] / total) if total > 0 else 1.0,
         scalar=False,
     )
 
@@ -257,7 +261,7 @@ def _shares(weights: np.ndarray | None, units: int) -> np.ndarray:
 def _basis(
     deviation: np.ndarray, mass: np.ndarray, share: np.ndarray, least: float
 ) -> tuple[np.ndarray, float]:
-    """Orthonormal functions, and the share of the variance that they keep."""
+    """Orthonormal functions, and the variance of all deviations."""
     constant = np.ones((1, len(mass)))
     root = np.sqrt(mass)
     gram = np.zeros((len(mass), len(mass)))
@@ -268,14 +272,14 @@ def _basis(
     variance, turn = np.maximum(variance[::-1], 0.0), turn[:, ::-1]
     total = variance.sum()
     if total <= least**2:
-        return constant, 1.0
+        return constant, 0.0
     reached = np.cumsum(variance) / total
     count = min(int(np.searchsorted(reached, _KEPT)) + 1, MOST_OUTCOMES - 1)
     shapes = _without_constant(turn[:, :count].T, root) / root
     # The exponential has a part in every odd and even function, so this is a sign.
     lean = (shapes * mass) @ np.exp(np.linspace(0, 2, len(mass)))
     shapes *= np.where(lean < 0, -1.0, 1.0)[:, None]
-    return np.concatenate([constant, shapes]), float(reached[count - 1])
+    return np.concatenate([constant, shapes]), float(total)
 
 
 def _without_constant(rows: np.ndarray, root: np.ndarray) -> np.ndarray:

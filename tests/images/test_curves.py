@@ -94,13 +94,12 @@ def test_scores_of_arms_differ_by_the_score_of_the_effect(seed):
 @given(SEEDS, st.sampled_from([1e-3, 1e3]), st.sampled_from([-5.0, 100.0]))
 @settings(max_examples=10)
 def test_curves_follow_changes_of_unit_and_origin(seed, scale, shift):
-    data = laws(seed)
-    moved = dc.RandomDistributions.from_quantiles(
-        shift + scale * np.array(data.quantiles(np.arange(1, 10) / 10)),
-        np.arange(1, 10) / 10,
+    levels = np.arange(1, 10) / 10
+    rows = np.array(laws(seed).quantiles(levels))
+    one, two = (
+        read_outcome(dc.RandomDistributions.from_quantiles(part, levels), levels=levels)
+        for part in (rows, shift + scale * rows)
     )
-    exact = data.to_quantiles(np.arange(1, 10) / 10)
-    one, two = (read_outcome(part, levels=exact.levels) for part in (exact, moved))
     treatment, scores, expected, propensity = held_out(seed, one)
     design = design_effects(scores)
     first = cluster_curves(

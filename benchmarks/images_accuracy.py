@@ -74,12 +74,12 @@ def engine(sim: dc.datasets.ImageSimulation, seed: int, options: dict) -> Found:
     fit = dc.image_effects(
         sim.data, **sim.roles, clusters=2, folds=2, splits=1, seed=seed, **options
     )
-    effect = fit.cate(sim.test.images).mean
-    label = np.argmax(fit.transport(sim.test.images).probabilities, axis=1)
+    effect = fit.cate(sim.test.images)
+    label = np.argmax(effect.probabilities, axis=1)
     found = {
         "ARI": adjusted_rand_index(label, sim.test.cluster),
-        "AUC": area_under_curve(sim.test.cluster == 1, effect),
-        "PEHE": pehe(effect, sim.test.effect),
+        "AUC": area_under_curve(sim.test.cluster == 1, effect.mean),
+        "PEHE": pehe(effect.mean, sim.test.effect),
     }
     return {"": found}
 

@@ -195,6 +195,8 @@ class FittedPrecomputed:
                 "none. Give Precomputed a function of images, or an array that has "
                 "rows for all keys and call features with these."
             )
+        if not len(batch):
+            return np.empty((0, self.size))
         return self.projection.rows(called(self.encoder.embedding, batch))
 
     def traced(self, image: Array) -> Array:

@@ -142,12 +142,10 @@ def _within_arms(arms: list[FoldSums]) -> RidgeFits:
         mass = np.where(arm.mass > 0, arm.mass, 1.0)[..., None, None]
         moments[..., 1:, 1:] += arm.moments[..., 1:, 1:]
         moments[..., 1:, 1:] -= mean[..., :, None] * mean[..., None, :] / mass
-    mass = sum(arm.mass for arm in arms)
-    square = sum(arm.square for arm in arms)
-    moments[..., 0, 0] = mass
-    return ridge(
-        FoldSums(np.asarray(mass), np.asarray(square), moments, arms[0].columns)
-    )
+    total = np.sum([arm.mass for arm in arms], axis=0)
+    square = np.sum([arm.square for arm in arms], axis=0)
+    moments[..., 0, 0] = total
+    return ridge(FoldSums(total, square, moments, arms[0].columns))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

@@ -48,6 +48,18 @@ METHODS: dict[str, tuple[str, ...]] = {
         "besag1991",
     ),
     "salience": ("jerzak2023", "sundararajan2017", "zeiler2014"),
+    "image_effects": (
+        "jerzak2023",
+        "chernozhukov2025",
+        "wager2024",
+        "robins1994",
+        "yadlowsky2025",
+        "lei2021",
+        "athey2021",
+        "robinson1988",
+        "meinshausen2009",
+        "golub1979",
+    ),
     "ensembles": ("kulesza2012", "barthelme2023"),
 }
 

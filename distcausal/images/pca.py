@@ -17,7 +17,6 @@ from distcausal._base.typing import Array
 from distcausal.images.encoder import Recipe, State
 from distcausal.images.pixels import scaling, standard
 from distcausal.images.projection import Projection, along, components, leading
-from distcausal.images.reading import blocks
 from distcausal.images.scan import Contents
 from distcausal.images.source import ImageSource
 from distcausal.images.training import Rows, Trained, whole_number
@@ -97,12 +96,7 @@ class Flatten(Trained):
         self, source: ImageSource, keys: np.ndarray, contents: Contents, seed: Seed
     ) -> tuple[Recipe, State]:
         """Pixels that are not the same in all images."""
-        low = np.full(source.shape, np.inf)
-        high = np.full(source.shape, -np.inf)
-        for _, batch in blocks(source, keys):
-            low = np.minimum(low, batch.min(axis=0))
-            high = np.maximum(high, batch.max(axis=0))
-        kept = np.flatnonzero((low < high).ravel())
+        kept = np.flatnonzero(contents.varies)
         return SomePixels(), {**scaling(contents.moments), "kept": kept}
 
     def project(self, rows: Rows, seed: Seed) -> Projection:

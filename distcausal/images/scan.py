@@ -25,6 +25,7 @@ __all__ = ["Contents", "Moments", "check_range", "duplicates", "first_copies", "
 _FARTHEST = 10.0  # standard deviations
 _LEAST_SPREAD = 100.0  # pixels from 0 to 1 spread a 255th as far as those in bytes
 _TINY = 1e-12
+_FEW = 32  # images in double precision that stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +48,13 @@ class Contents:
         128 bits of each image's content as two whole numbers, shape ``(image, 2)``.
     moments
         Of the channels.
+    varies
+        Whether a place in the images is not the same in all of them, shape of one.
     """
 
     digest: np.ndarray
     moments: Moments
+    varies: np.ndarray
 
 
 def scan(source: ImageSource, keys: Any = None) -> Contents:
@@ -65,40 +69,51 @@ def scan(source: ImageSource, keys: Any = None) -> Contents:
     """
     wanted = source.keys if keys is None else np.asarray(keys)
     digest = np.empty((len(wanted), 2), np.uint64)
-    sums = _Sums(source.shape[-1])
+    sums = _Sums(tuple(source.shape))
     for place, batch in blocks(source, wanted):
         digest[place] = _digests(batch)
-        sums.add(batch.reshape(-1, batch.shape[-1]))
-    return Contents(digest, sums.found())
+        sums.add(batch)
+    return Contents(digest, sums.found(), sums.low < sums.high)
 
 
 class _Sums:
-    """Sums around the first batch's mean, so that none loses digits to a far origin."""
+    """Sums around the first images' mean, so that none loses digits to a far origin.
 
-    def __init__(self, channels: int) -> None:
+    They are kept for each place in an image and joined by channel at the end: adding
+    long rows is ten times as fast as adding pixels of three numbers.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
         self.count = 0
-        self.shift = np.zeros(channels)
-        self.total, self.square = np.zeros(channels), np.zeros(channels)
-        self.low, self.high = np.full(channels, np.inf), np.full(channels, -np.inf)
+        self.shift = np.zeros(1)
+        self.total, self.square = np.zeros(shape), np.zeros(shape)
+        self.low, self.high = np.full(shape, np.inf), np.full(shape, -np.inf)
 
-    def add(self, pixels: np.ndarray) -> None:
-        """Take in pixels, shape ``(pixel, channel)``."""
+    def add(self, images: np.ndarray) -> None:
+        """Take in images, shape ``(batch, *shape)``."""
         if not self.count:
-            self.shift = pixels.mean(axis=0, dtype=float)
-        moved = pixels - self.shift
-        self.count += len(moved)
-        self.total += moved.sum(axis=0)
-        self.square += np.einsum("pc,pc->c", moved, moved)
-        self.low = np.minimum(self.low, pixels.min(axis=0))
-        self.high = np.maximum(self.high, pixels.max(axis=0))
+            over = tuple(range(images.ndim - 1))
+            mean = images[:_FEW].mean(axis=over, dtype=float)
+            self.shift = np.broadcast_to(mean, self.shape)
+        self.count += len(images)
+        self.low = np.minimum(self.low, images.min(axis=0))
+        self.high = np.maximum(self.high, images.max(axis=0))
+        for start in range(0, len(images), _FEW):
+            moved = images[start : start + _FEW] - self.shift
+            self.total += moved.sum(axis=0)
+            self.square += np.square(moved, out=moved).sum(axis=0)
 
     def found(self) -> Moments:
         """What the sums amount to."""
-        mean = self.total / self.count
-        variance = np.maximum(self.square / self.count - mean**2, 0.0)
+        over = tuple(range(len(self.shape) - 1))
+        pixels = self.count * int(np.prod(self.shape[:-1]))
+        mean = self.total.sum(axis=over) / pixels
+        variance = np.maximum(self.square.sum(axis=over) / pixels - mean**2, 0.0)
+        low, high = self.low.min(axis=over), self.high.max(axis=over)
         # A constant channel has variance zero, whatever its sums round to.
-        sd = np.where(self.low == self.high, 0.0, np.sqrt(variance))
-        return Moments(self.shift + mean, sd, self.low, self.high)
+        sd = np.where(low == high, 0.0, np.sqrt(variance))
+        return Moments(self.shift.reshape(-1, len(mean))[0] + mean, sd, low, high)
 
 
 def _digests(batch: np.ndarray) -> np.ndarray:

@@ -125,6 +125,8 @@ class Trained:
         check_seed(seed)
         wanted = source.keys if keys is None else as_keys(keys)
         check_single(source)
+        if not len(wanted):
+            raise DataError("an encoder is fitted to images; keys names none of them.")
         contents = scan(source, wanted)
         check_moments(contents.moments)
         recipe, state = self.prepare(source, wanted, contents, seed)

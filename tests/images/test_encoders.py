@@ -431,6 +431,11 @@ def test_pixels_far_from_zero_keep_their_digits(fits: dict) -> None:
     assert_allclose(far, fits["pca"][1], atol=2e-3)
 
 
+def test_an_encoder_needs_images() -> None:
+    with pytest.raises(dc.DataError, match="keys names none"):
+        dc.PCA().fit(SOURCE, [])
+
+
 def test_pixels_too_large_for_float32_are_refused() -> None:
     huge = IMAGES.copy()
     huge[3, 2, 2, 0] = 1e35

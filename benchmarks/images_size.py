@@ -1,0 +1,133 @@
+"""Features of images from a memory map: time, memory, and the limit beside them.
+
+Each size is a fresh process: it maps the file, fits the default encoder to all images
+and has their features, imports and compilation included. Peak memory is that of the
+whole process.
+
+The limit is the product of patches and filters alone: 2 * positions * pixels of a patch
+* filters operations for each image, at the speed at which this process multiplies
+matrices of exactly that shape. Reading is two passes over the bytes, one for moments
+and digests and one to encode, which a plain sum of the mapped bytes is timed for.
+
+Run ``python -m benchmarks.images_size`` (a few minutes, 1.2 GB in the temporary
+folder); ``--sizes`` takes others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+SIDE, CHANNELS = 64, 3
+SIZES = (1_000, 10_000, 100_000)
+BLOCK = 1_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(measured(given.one)))
+        return
+    print(
+        "| images | whole, s | ms per image | products alone, ms | reading twice, ms "
+        "| share of the limit | peak memory, MB | file, MB |\n"
+        "|---|---|---|---|---|---|---|---|"
+    )
+    for size in given.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "images.npy"
+            write(file, size)
+            row(size, file)
+
+
+def write(file: Path, count: int) -> None:
+    """Fill a file with smooth images in bytes, block by block."""
+    rng = np.random.default_rng(0)
+    shape = (count, SIDE, SIDE, CHANNELS)
+    stored = np.lib.format.open_memmap(file, "w+", dtype=np.uint8, shape=shape)
+    for start in range(0, count, BLOCK):
+        part = stored[start : start + BLOCK]
+        coarse = rng.integers(40, 216, (len(part), SIDE // 8, SIDE // 8, CHANNELS))
+        smooth = coarse.repeat(8, axis=1).repeat(8, axis=2)
+        part[:] = smooth + rng.integers(-40, 40, part.shape)
+    stored.flush()
+
+
+def row(size: int, file: Path) -> None:
+    """Measure one size in a process of its own and print it."""
+    command = [sys.executable, "-m", "benchmarks.images_size", "--one", str(file)]
+    start = time.perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    whole = time.perf_counter() - start - json.loads(done.stdout)["apart"]
+    found = json.loads(done.stdout)
+    each = 1e3 * found["fit"] / size
+    limit = found["product"] + found["reading"]
+    print(
+        f"| {size:,} | {whole:.1f} | {each:.3f} | {found['product']:.3f} "
+        f"| {found['reading']:.3f} | {limit / each:.0%} | {found['peak'] / 1e6:.0f} "
+        f"| {file.stat().st_size / 1e6:.0f} |",
+        flush=True,
+    )
+
+
+def measured(file: Path) -> dict[str, float]:
+    """Seconds of the fit, milliseconds of the limit, peak memory of this process."""
+    import distcausal as dc
+    from distcausal.images.features import fit_features
+
+    encoder = dc.RandomConvFeatures()
+    start = time.perf_counter()
+    fitted, found = fit_features(encoder, dc.MemmapSource(file), progress=False)
+    fit = time.perf_counter() - start
+    assert np.isfinite(found).all()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    start = time.perf_counter()
+    product = product_alone(fitted.recipe.stride, encoder.patch, encoder.n_filters)
+    reading = 2 * reading_once(file)
+    apart = time.perf_counter() - start
+    return {
+        "fit": fit,
+        "peak": peak,
+        "product": product,
+        "reading": reading,
+        "apart": apart,
+    }
+
+
+def product_alone(stride: int, patch: int, filters: int) -> float:
+    """Milliseconds of one product of patches and filters of one image, the least."""
+    positions = len(range(0, SIDE - patch + 1, stride)) ** 2
+    rng = np.random.default_rng(0)
+    rows = rng.random((positions, patch**2 * CHANNELS), np.float32)
+    columns = rng.random((patch**2 * CHANNELS, filters), np.float32)
+    out = np.empty((positions, filters), np.float32)
+    times = []
+    for _ in range(200):
+        start = time.perf_counter()
+        np.matmul(rows, columns, out=out)
+        times.append(time.perf_counter() - start)
+    return 1e3 * min(times)
+
+
+def reading_once(file: Path) -> float:
+    """Milliseconds per image of a sum over the mapped bytes."""
+    images = np.load(file, mmap_mode="r")
+    start = time.perf_counter()
+    for place in range(0, len(images), BLOCK):
+        images[place : place + BLOCK].sum(dtype=np.int64)
+    return 1e3 * (time.perf_counter() - start) / len(images)
+
+
+if __name__ == "__main__":
+    main()

@@ -30,6 +30,7 @@ __all__ = [
     "by_unit",
     "check_seed",
     "host_stream",
+    "seed_of",
     "seed_record",
     "stages",
     "stream",
@@ -123,6 +124,15 @@ def seed_record(seed: Seed) -> int | list[int]:
     if isinstance(seed, int | np.integer):
         return int(seed)
     return _words(seed)
+
+
+def seed_of(record: int | list[int]) -> Seed:
+    """Seed that `seed_record` wrote down."""
+    if isinstance(record, int):
+        return record
+    import jax
+
+    return jax.random.wrap_key_data(np.array(record, np.uint32))
 
 
 def _words(key: Array) -> list[int]:

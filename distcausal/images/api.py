@@ -200,6 +200,9 @@ def image_effects(
     design = judge(encoded, model, folds, splits, seed)
     effects = design_effects(design.scores)
     fit, posterior = posterior_fit(encoded.trial, model, effects.ate, seed, progress)
+    settings["dropped"] = len(asked.dropped)
+    settings["trimmed"] = design.chance.trimmed
+    settings["supervised"] = encoded.retrain is not None
     settings["seconds"] = perf_counter() - begun
     return ImageEffects(
         keys=encoded.trial.keys,

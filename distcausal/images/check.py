@@ -19,6 +19,7 @@ from distcausal.data.units import is_missing, unit_column
 from distcausal.errors import DataError, DataWarning, DesignError, check_choice, listing
 from distcausal.images.outcomes import Outcome, read_outcome
 from distcausal.images.source import ArraySource, ImageSource
+from distcausal.images.treatment_copies import check_covariates
 from distcausal.images.trial import Trial, groups_of
 
 __all__ = ["Asked", "Roles", "read_trial"]
@@ -109,12 +110,17 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
     kept = np.flatnonzero(chosen & ~gone)
     dropped = tuple(data.ids[gone & chosen].tolist())
     part = data.take(kept) if len(kept) < len(data) else data
-    rows = {"kept": kept, "units": len(data)}
     treatment = arm[kept]
     _check_arms(treatment, dropped)
+    if names:
+        experiment = roles.propensity is not None
+        check_covariates(columns[kept], treatment, names, experiment=experiment)
     weights = _weights(data, roles.weights)[kept]
     outcome = read_outcome(
-        part, _rows(roles.outcome, **rows), levels=roles.levels, weights=weights
+        part,
+        _rows(roles.outcome, kept, len(data)),
+        levels=roles.levels,
+        weights=weights,
     )
     if np.ptp(outcome.values, axis=0).max() == 0:
         raise DataError(

@@ -32,7 +32,14 @@ from distcausal.images.trial import (
     ridge_direction,
 )
 
-__all__ = ["Rules", "fit_many", "fold_rules", "training_masks"]
+__all__ = [
+    "Rules",
+    "fit_many",
+    "fold_rules",
+    "held_out",
+    "predictions",
+    "training_masks",
+]
 
 # A ridge start is near the optimum; few large steps then do as well as many small ones.
 _STEPS = 250
@@ -181,38 +188,44 @@ def fold_rules(
         the units of the weights handed to it, ``(unit,)``.
     """
     other, before = training_masks(fold)
-    splits, folds = other.shape[:2]
     masks = np.concatenate([other, before], axis=1).reshape(-1, fold.shape[1])
     weights = masks * trial.weights
     if retrain is None:
         share, effect = _all_predictions(trial, layout, clusters, weights, seed)
     else:
         share, effect = _retrained(trial, layout, clusters, weights, seed, retrain)
-    share = share[:, trial.image].reshape(splits, -1, *share[:, trial.image].shape[1:])
-    effect = effect.reshape(splits, -1, 1, effect.shape[-1])
-    value = np.sum(share * effect, axis=-1)
-    return _held_out(share, value, fold, folds)
+    return held_out(share, effect, trial.image, fold)
 
 
-def _held_out(
-    share: np.ndarray, value: np.ndarray, fold: np.ndarray, folds: int
+def held_out(
+    share: np.ndarray, effect: np.ndarray, image: np.ndarray, fold: np.ndarray
 ) -> Rules:
     """For each unit what the models say that have not learnt from its fold.
 
-    Models come as 0, ..., folds - 1 from all other folds, then those from the folds
-    before 1, ..., folds - 2.
+    Parameters
+    ----------
+    share, effect
+        Memberships ``(model, image, cluster)`` and effects ``(model, cluster)``. Models
+        of a split come as 0, ..., folds - 1 from all other folds, then those from the
+        folds before 1, ..., folds - 2.
+    image
+        Position of each unit's image.
+    fold
+        Shape ``(split, unit)``.
     """
-    split, unit = np.indices(fold.shape)
+    splits, folds = len(fold), int(fold.max()) + 1
+    value = np.einsum("mik,mk->mi", share, effect).reshape(splits, -1, share.shape[1])
+    share = share.reshape(splits, -1, *share.shape[1:])
+    split = np.arange(splits)[:, None]
     # From the folds before the last one is from all folds but the last one.
     earlier = np.where(fold == folds - 1, folds - 1, folds + fold - 1)
     first = fold == 0
     place = np.where(first, 0, earlier)
-    probs_before = np.where(first[..., None], np.nan, share[split, place, unit])
     return Rules(
-        probs=share[split, fold, unit],
-        probs_before=probs_before,
-        effect=value[split, fold, unit],
-        effect_before=np.where(first, np.nan, value[split, place, unit]),
+        probs=share[split, fold, image],
+        probs_before=np.where(first[..., None], np.nan, share[split, place, image]),
+        effect=value[split, fold, image],
+        effect_before=np.where(first, np.nan, value[split, place, image]),
     )
 
 

@@ -15,7 +15,7 @@ reference, as the paper does, would make the prior depend on the order of the la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +49,7 @@ __all__ = [
 
 _NEVER = -1e30  # logit of a cluster that is switched off
 Params = Mapping[str, Array]
+Leaf: TypeAlias = Any  # a NumPy array on the host, a JAX array in compiled code
 
 
 class Layout(NamedTuple):
@@ -97,12 +98,12 @@ class Evidence(NamedTuple):
         Shape ``(unit, covariate)``.
     """
 
-    features: Array
-    image: Array
-    outcome: Array
-    known_variance: Array
-    treatment: Array
-    covariates: Array
+    features: Leaf
+    image: Leaf
+    outcome: Leaf
+    known_variance: Leaf
+    treatment: Leaf
+    covariates: Leaf
 
 
 class Lane(NamedTuple):
@@ -129,14 +130,14 @@ class Lane(NamedTuple):
         Whether each cluster is switched on, ``(cluster,)``.
     """
 
-    weights: Array
-    centre: Array
-    scale: Array
-    prior_level: Array
-    prior_effect: Array
-    ate: Array
-    contrast: Array
-    active: Array
+    weights: Leaf
+    centre: Leaf
+    scale: Leaf
+    prior_level: Leaf
+    prior_effect: Leaf
+    ate: Leaf
+    contrast: Leaf
+    active: Leaf
 
 
 def shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
@@ -172,7 +173,7 @@ def unpack(vector: Real[Array, " parameter"], layout: Layout) -> dict[str, Array
     return found
 
 
-def pack(params: Mapping[str, np.ndarray], layout: Layout) -> np.ndarray:
+def pack(params: Mapping[str, Leaf], layout: Layout) -> np.ndarray:
     """Put parameters into one vector, zeros where none is given."""
     parts = [
         np.broadcast_to(np.asarray(params.get(name, 0.0), float), shape).ravel()

@@ -7,15 +7,18 @@ that take it, from what it holds.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from distcausal._base.fit import Record, Result
-from distcausal.errors import check_choice
+from distcausal._base.fit import Result
+from distcausal._base.keys import Seed, seed_of
+from distcausal.errors import DesignError, check_choice
 from distcausal.images.aipw import AverageEffect, DesignEffects
+from distcausal.images.cate import Cate, cate_of
 from distcausal.images.engines import EngineFit
 from distcausal.images.outcomes import Outcome
 from distcausal.images.posterior import Posterior
@@ -26,33 +29,22 @@ from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
+    from distcausal._base.table import Table
+    from distcausal.data.distributions import RandomDistributions
+    from distcausal.images.calibration import Calibration
+    from distcausal.images.compare import Comparison
+    from distcausal.images.conformal import UnitEffects
+    from distcausal.images.curves import ClusterCurves
+    from distcausal.images.homogeneity import EffectHomogeneity
+    from distcausal.images.orthogonal import EffectParts
+    from distcausal.images.policy import PolicyValues
+    from distcausal.images.rate import RankWeightedEffect
+    from distcausal.images.salience import Salience
+    from distcausal.images.transport import Transport
 
-__all__ = ["Cate", "ImageEffects"]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Cate(Record):
-    """Effects that images imply.
-
-    Attributes
-    ----------
-    keys
-        Labels of the images, ``(image,)``.
-    mean, std
-        Posterior mean and standard deviation of the effect, ``(image,)``.
-    conf_low, conf_high
-        Ends of posterior intervals, ``(image,)``.
-    probabilities
-        Posterior mean of the membership given the image, ``(image, cluster)``.
-    """
-
-    keys: np.ndarray
-    mean: np.ndarray
-    std: np.ndarray
-    conf_low: np.ndarray
-    conf_high: np.ndarray
-    probabilities: np.ndarray
+__all__ = ["ImageEffects"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -169,25 +161,8 @@ class ImageEffects(Result):
         -------
         Cate
         """
-        check_confidence(confidence)
         keys, features = self._features(images)
-        mean, std = np.empty(len(keys)), np.empty(len(keys))
-        ends = np.empty((2, len(keys)))
-        share = np.empty((len(keys), self.posterior.clusters))
-        tail = (1 - confidence) / 2
-        for place, member in self.posterior.blocks(features):
-            effect = np.einsum("sik,sk->si", member, self.posterior.effects[..., 0])
-            mean[place], std[place] = effect.mean(axis=0), effect.std(axis=0)
-            ends[:, place] = np.quantile(effect, [tail, 1 - tail], axis=0)
-            share[place] = member.mean(axis=0)
-        return Cate(
-            keys=keys,
-            mean=mean,
-            std=std,
-            conf_low=ends[0],
-            conf_high=ends[1],
-            probabilities=share,
-        )
+        return cate_of(self.posterior, keys, features, confidence)
 
     def _features(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
         """Keys and features of images; those of the trial if None."""
@@ -237,4 +212,275 @@ class ImageEffects(Result):
                 "design_conf_low": ends[0][:, 0],
                 "design_conf_high": ends[1][:, 0],
             }
+        )
+
+    def homogeneity_test(
+        self,
+        *,
+        alternative: str | None = None,
+        combine: str = "mean",
+        assign: str = "argmax",
+    ) -> EffectHomogeneity:
+        """Test that all clusters have one effect; see `effect_homogeneity`.
+
+        By default against effects that rise as predicted, or, for distributions,
+        against any difference.
+        """
+        from distcausal.images.homogeneity import effect_homogeneity
+
+        usual = "ordered" if self.outcome.size == 1 else "any"
+        return effect_homogeneity(
+            self.scores,
+            alternative=usual if alternative is None else alternative,
+            combine=combine,
+            assign=assign,
+        )
+
+    def calibration(
+        self, *, confidence: float = 0.95, combine: str = "mean"
+    ) -> Calibration:
+        """Line of the effects by design on those predicted; see `calibration`."""
+        from distcausal.images.calibration import calibration
+
+        return calibration(self._first(), confidence=confidence, combine=combine)
+
+    def rate(
+        self, *, target: str = "autoc", draws: int = 200, combine: str = "mean"
+    ) -> RankWeightedEffect:
+        """Gain from treating by rank of the predicted effect; see `rate`."""
+        from distcausal.images.rate import rate
+
+        return rate(
+            self._first(),
+            target=target,
+            draws=draws,
+            combine=combine,
+            seed=self._seed,
+        )
+
+    def policy_values(
+        self,
+        *,
+        cost: float | np.ndarray = 0.0,
+        sets: Sequence[Sequence[int]] | None = None,
+        assign: str = "argmax",
+    ) -> PolicyValues:
+        """Value of treating sets of clusters; see `policy_values`."""
+        from distcausal.images.policy import policy_values
+
+        return policy_values(self._first(), cost=cost, sets=sets, assign=assign)
+
+    def unit_effects(self, confidence: float = 0.95) -> UnitEffects:
+        """Conservative intervals of the effect on each unit; see `unit_effects`."""
+        from distcausal.images.conformal import unit_effects
+
+        return unit_effects(
+            self.trial.outcome[:, 0],
+            self.trial.treatment,
+            self.expected[..., 0],
+            self.chance,
+            self.scores.effect,
+            self.scores.fold,
+            weights=self.trial.weights,
+            group=self.trial.group,
+            confidence=confidence,
+            seed=self._seed,
+        )
+
+    def effect_parts(self, combine: str = "mean") -> EffectParts:
+        """Split predicted effects into covariates and images; see `effect_parts`."""
+        from distcausal.images.orthogonal import effect_parts
+
+        if self.trial.covariates.shape[1] == 0:
+            raise DesignError(
+                "the fit has no covariates to split effects by; name some with "
+                "covariates= in image_effects."
+            )
+        return effect_parts(self._first(), self.trial.covariates, combine=combine)
+
+    def _first(self) -> Scores:
+        """Scores of the first coordinate: the mean, where outcomes are curves."""
+        return self.scores._replace(
+            score=self.scores.score[..., :1],
+            score_before=self.scores.score_before[..., :1],
+        )
+
+    @property
+    def _seed(self) -> Seed:
+        return seed_of(self.settings["seed"])
+
+    def compare(
+        self,
+        clusters: Iterable[int] = range(1, 6),
+        *,
+        restarts: int = 2,
+        draws: int = 64,
+        seed: Seed | None = None,
+    ) -> Comparison:
+        """Compare numbers of clusters on held-out images; see `compare_clusters`."""
+        from distcausal.images.compare import compare_clusters
+
+        return compare_clusters(
+            self, clusters, restarts=restarts, draws=draws, seed=seed
+        )
+
+    def curves(self, *, draws: int = 999) -> ClusterCurves:
+        """Effects of clusters on quantiles, with bands; see `cluster_curves`."""
+        from distcausal.images.curves import cluster_curves
+
+        return cluster_curves(
+            self.outcome,
+            self.trial.treatment,
+            self.scores,
+            self.expected,
+            self.chance,
+            design=self.design,
+            posterior=self.posterior,
+            draws=draws,
+            seed=self._seed,
+        )
+
+    @cached_property
+    def distributions(self) -> RandomDistributions:
+        """Law of the outcome by cluster and arm, one unit each.
+
+        Where outcomes are distributions, the barycentre of those of the cluster; where
+        they are numbers, the mixture: the law of the number in the cluster.
+        """
+        if not self.outcome.scalar:
+            return self.curves().distributions
+        from distcausal.images.laws import outcome_laws
+
+        covariates = self.trial.covariates
+        return outcome_laws(
+            self.trial.outcome[:, 0],
+            self.trial.treatment,
+            self.trial.features[self.trial.image],
+            self.scores,
+            self.chance,
+            design=self.design,
+            covariates=covariates if covariates.shape[1] else None,
+        )
+
+    def transport(
+        self,
+        images: Any,
+        *,
+        keys: Any = None,
+        coords: Any = None,
+        weights: Any = None,
+        rule: str = "knn",
+        threshold: float = 0.99,
+        confidence: float = 0.95,
+        progress: bool | None = None,
+    ) -> Transport:
+        """Effects at other places, and how far they are from the trial.
+
+        See `transport`.
+        """
+        from distcausal.images.transport import transport
+
+        return transport(
+            self.posterior,
+            self.encoder,
+            self.trial,
+            images,
+            keys=keys,
+            scores=self.scores,
+            coords=coords,
+            weights=weights,
+            rule=rule,
+            threshold=threshold,
+            confidence=confidence,
+            seed=self._seed,
+            progress=progress,
+        )
+
+    def salience(
+        self,
+        image: Any,
+        cluster: int | None = None,
+        *,
+        method: Literal["gradient", "integrated", "occlusion"] = "gradient",
+        baseline: Any = None,
+        window: int | None = None,
+        stride: int | None = None,
+        tolerance: float = 1e-3,
+        draws: int | None = None,
+    ) -> Salience:
+        """Pixels that speak for a cluster, or for a larger effect; see `salience`.
+
+        Clusters are counted from 0.
+        """
+        from distcausal.images.salience import salience
+
+        return salience(
+            self.encoder,
+            self.posterior,
+            image,
+            cluster=cluster,
+            method=method,
+            baseline=baseline,
+            window=window,
+            stride=stride,
+            tolerance=tolerance,
+            draws=draws,
+        )
+
+    def summary(self, confidence: float = 0.95) -> Table:
+        """Return the printable table, model and design side by side."""
+        from distcausal.images._report import summary_table
+
+        return summary_table(self, confidence)
+
+    def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return one row per estimated quantity."""
+        from distcausal.images._frames import tidy
+
+        return tidy(self, confidence)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the fit."""
+        from distcausal.images._frames import glance
+
+        return glance(self)
+
+    def to_frame(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return one row per image: key, units, memberships and implied effect."""
+        from distcausal.images._frames import to_frame
+
+        return to_frame(self, confidence)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return draws and data as nested mappings of arrays, as ArviZ reads them."""
+        from distcausal.images._frames import to_dict
+
+        return to_dict(self)
+
+    def plot(self, ax: Axes | None = None, *, confidence: float = 0.95) -> Axes:
+        """Draw the posterior of each effect and the design's interval below it."""
+        from distcausal.images._plot import draw_effects
+
+        return draw_effects(self, ax=ax, confidence=confidence)
+
+    def plot_data(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return what `plot` draws."""
+        from distcausal.images._plot import effects_frame
+
+        return effects_frame(self, confidence)
+
+    def plot_exemplars(
+        self,
+        images: Any,
+        ax: Any = None,
+        *,
+        count: int = 6,
+        confidence: float = 0.95,
+        bands: Any = None,
+    ) -> Any:
+        """Draw the images surest to be in each cluster, and the least sure ones."""
+        from distcausal.images._plot_exemplars import draw_exemplars
+
+        return draw_exemplars(
+            self, images, ax=ax, count=count, confidence=confidence, bands=bands
         )

@@ -167,7 +167,7 @@ def _joined(asked: Asked, features: np.ndarray) -> Trial:
     count = np.bincount(alike, minlength=len(copy))
     suspects = np.flatnonzero(count[alike] > 1)
     if suspects.size:
-        chosen = _Some(asked.source, trial.keys[suspects])
+        chosen: Any = _Some(asked.source, trial.keys[suspects])
         copy[suspects] = suspects[duplicates(chosen)]
     extra = int((copy != np.arange(len(copy))).sum())
     if extra:
@@ -274,17 +274,24 @@ def judge(
     )
     features = encoded.plain[trial.image]
     covariates = trial.covariates if trial.covariates.shape[1] else None
-    given = {"weights": trial.weights, "group": trial.group, "covariates": covariates}
     expected = outcome_regressions(
-        trial.outcome, trial.treatment, features, fold, **given
+        trial.outcome,
+        trial.treatment,
+        features,
+        fold,
+        weights=trial.weights,
+        group=trial.group,
+        covariates=covariates,
     )
     known = trial.propensity is not None
     chance = propensities(
         trial.treatment,
         fold,
+        weights=trial.weights,
+        group=trial.group,
         known=trial.propensity,
         features=None if known else features,
-        **given,
+        covariates=None if known else covariates,
     )
     score, score_before = (
         aipw_scores(trial.outcome, trial.treatment, mu, e)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax, random
 
 from distcausal._base.typing import Array, Real
-from distcausal.images.model import Evidence, Lane, Layout, log_joint, unpack
+from distcausal.images.model import Evidence, Lane, Layout, Leaf, log_joint, unpack
 
 __all__ = ["Guide", "draw_lanes", "fit_lanes"]
 
@@ -34,9 +34,9 @@ class Guide(NamedTuple):
         Directions of correlation, ``(lane, parameter, rank)``; rank 0 is mean-field.
     """
 
-    loc: Array
-    log_scale: Array
-    factor: Array
+    loc: Leaf
+    log_scale: Leaf
+    factor: Leaf
 
 
 def _draw(guide: Guide, key: Array) -> Array:

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from distcausal.images.result import ImageEffects
 
 __all__ = [
-    "Tests",
+    "Verdict",
     "glance",
     "implied_draws",
-    "tests_of",
     "tidy",
     "to_dict",
     "to_frame",
     "treated_share",
+    "verdict_of",
 ]
 
 
-class Tests(NamedTuple):
+class Verdict(NamedTuple):
     """Tests on held-out scores; None where they do not apply.
 
     Attributes
@@ -48,14 +48,14 @@ class Tests(NamedTuple):
     line: Calibration | None
 
 
-def tests_of(fit: ImageEffects, confidence: float = 0.95) -> Tests:
+def verdict_of(fit: ImageEffects, confidence: float = 0.95) -> Verdict:
     """Run the tests that the kind of fit allows."""
     if fit.posterior.clusters < 2:
-        return Tests(None, None)
+        return Verdict(None, None)
     if fit.scores.score.shape[2] > 1:
-        return Tests(effect_homogeneity(fit.scores, alternative="any"), None)
+        return Verdict(effect_homogeneity(fit.scores, alternative="any"), None)
     line = calibration(fit.scores, confidence=confidence)
-    return Tests(effect_homogeneity(fit.scores), line)
+    return Verdict(effect_homogeneity(fit.scores), line)
 
 
 def implied_draws(fit: ImageEffects) -> np.ndarray:
@@ -140,7 +140,7 @@ def glance(fit: ImageEffects) -> pd.DataFrame:
     import pandas as pd
 
     trial, scores, model = fit.trial, fit.scores, fit.model
-    equal, line = tests_of(fit)
+    equal, line = verdict_of(fit)
     return pd.DataFrame(
         [
             {

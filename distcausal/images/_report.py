@@ -7,14 +7,14 @@ held out finds any difference at all, and what was left out or moved on the way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from distcausal._base.table import Group, Pairs, Table, decimals, number, p_value
 from distcausal.errors import listing
 from distcausal.images._estimates import NOT_ESTIMATED
-from distcausal.images._frames import Tests, tests_of, tidy, treated_share
+from distcausal.images._frames import Verdict, tidy, treated_share, verdict_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,8 @@ _NOISE = {
     "common": "the same everywhere",
     "arm_cluster": "by arm and cluster",
 }
+_MODEL = ("share", "effect", "low", "high")
+_DESIGN = ("share", "effect", "std err", "low", "high")
 _APART = 2.0  # standard errors between implied and estimated average worth a note
 _LEVEL = 0.05
 
@@ -46,7 +48,7 @@ def summary_table(fit: ImageEffects, confidence: float = 0.95) -> Table:
         Coverage of the intervals.
     """
     frame = tidy(fit, confidence).set_index("term")
-    found = tests_of(fit, confidence)
+    found = verdict_of(fit, confidence)
     errors = frame["std_error"].to_numpy(float)
     places = decimals(float(np.nanmedian(errors)), 2)
     percent = f"{100 * confidence:.4g}%"
@@ -54,8 +56,7 @@ def summary_table(fit: ImageEffects, confidence: float = 0.95) -> Table:
         title=_TITLE,
         left=_size_pairs(fit),
         right=_effect_pairs(fit, found, places),
-        columns=("cluster", "share", *("effect", "low", "high"))
-        + ("share", "effect", "std err", "low", "high"),
+        columns=("cluster", *_MODEL, *_DESIGN),
         rows=_rows(fit, frame, places),
         groups=(Group(f"model, {percent}", 1, 4), Group(f"design, {percent}", 5, 5)),
         notes=(*_meaning(fit), *_findings(fit, found), *_losses(fit)),
@@ -89,7 +90,7 @@ def _rows(
     )
 
 
-def _cells(row: pd.Series, names: tuple[str, ...], places: int) -> tuple[str, ...]:
+def _cells(row: Any, names: tuple[str, ...], places: int) -> tuple[str, ...]:
     """Numbers of a row, or in words that there are none."""
     if not np.isfinite(row["estimate"]):
         return (NOT_ESTIMATED, *("" for _ in names[1:]))
@@ -114,7 +115,7 @@ def _size_pairs(fit: ImageEffects) -> Pairs:
     )
 
 
-def _effect_pairs(fit: ImageEffects, found: Tests, places: int) -> Pairs:
+def _effect_pairs(fit: ImageEffects, found: Verdict, places: int) -> Pairs:
     """How it was judged, and the effect in one number."""
     ate = fit.ate
     known = "known" if fit.trial.propensity is not None else "estimated"
@@ -154,7 +155,7 @@ def _meaning(fit: ImageEffects) -> list[str]:
     ]
 
 
-def _findings(fit: ImageEffects, found: Tests) -> list[str]:
+def _findings(fit: ImageEffects, found: Verdict) -> list[str]:
     """What tests and averages have to say about the clusters."""
     notes = []
     if found.equal is not None:
@@ -175,7 +176,7 @@ def _findings(fit: ImageEffects, found: Tests) -> list[str]:
     return notes
 
 
-def _equality(found: Tests) -> str:
+def _equality(found: Verdict) -> str:
     """The tests on held-out units in words."""
     assert found.equal is not None
     test = found.equal

@@ -304,7 +304,8 @@ def _warn_flagged(flagged: np.ndarray, threshold: float) -> None:
     warn(
         f"{int(flagged.sum())} of {len(flagged)} images are less like the images of "
         f"the trial than a share of {threshold:.4g} of those are like each other; "
-        "effects there are extrapolated. Look at `flagged`, and report averages without them.",
+        "effects there are extrapolated. Look at `flagged`, and report averages "
+        "without them.",
         InferenceWarning,
         stacklevel=3,
     )

@@ -216,7 +216,6 @@ def calibration(
     scalar_only(scores, "the calibration line")
     intercept, slope, covariance = _line(scores)
     zero = _tested(scores, 0.0)
-    sums = spend(zero)
     there = zero.present[:, 1:, 0]
     low = high = middle = np.nan
     if there.any():
@@ -229,8 +228,8 @@ def calibration(
         conf_low=low,
         conf_high=high,
         confidence=float(confidence),
-        p_zero=combined(sums, "greater", combine).p_value,
-        p_one=combined(spend(_tested(scores, 1.0)), "two-sided", combine).p_value,
+        p_zero=combined(zero, "greater", combine).p_value,
+        p_one=combined(_tested(scores, 1.0), "two-sided", combine).p_value,
         used=int(there.sum()),
         missing=int((~there).sum()),
         bins=_binned(scores),

@@ -24,10 +24,8 @@ from distcausal.images.aipw import assigned, influence
 from distcausal.images.scores import Scores, check_scores
 from distcausal.images.sequential import (
     COMBINE,
-    Combined,
     FoldStatistics,
     combined,
-    spend,
     statistics,
 )
 
@@ -204,9 +202,8 @@ def effect_homogeneity(
             f'{scores.score.shape[2]} values per unit. Ask for alternative="any".'
         )
     found = _fold_statistics(scores, assign)
-    sums = spend(found)
-    joint = combined(sums, "any", combine)
-    ordered = combined(sums[:, :1], "greater", combine) if scalar else None
+    joint = combined(found, "any", combine)
+    ordered = combined(found, "greater", combine) if scalar else None
     chosen = joint if ordered is None or alternative == "any" else ordered
     there = found.present[:, 1:].any(axis=2)
     missing = int((~there).sum())
@@ -223,8 +220,8 @@ def effect_homogeneity(
         p_ordered=None if ordered is None else ordered.p_value,
         p_any=joint.p_value,
         statistic=chosen.statistic,
-        df=sums.shape[1],
-        split_p_values=_by_split(sums, alternative),
+        df=found.z.shape[2],
+        split_p_values=_by_split(found, alternative),
         spread=chosen.spread,
         p_pooled=_pooled(scores, assign),
         used=int(there.sum()),
@@ -249,9 +246,12 @@ def _fold_statistics(scores: Scores, assign: str) -> FoldStatistics:
     return statistics(scores, columns, lambda s, inside: scores.score_before[s, inside])
 
 
-def _by_split(sums: np.ndarray, alternative: str) -> np.ndarray:
-    kind, used = ("any", sums) if alternative == "any" else ("greater", sums[:, :1])
-    each: list[Combined] = [combined(row[None], kind, "mean") for row in used]
+def _by_split(found: FoldStatistics, alternative: str) -> np.ndarray:
+    kind = "any" if alternative == "any" else "greater"
+    each = [
+        combined(FoldStatistics(z[None], present[None]), kind, "mean")
+        for z, present in zip(*found, strict=True)
+    ]
     return np.array([one.p_value for one in each])
 
 

@@ -22,7 +22,7 @@ from distcausal.images.calibration import scalar_only
 from distcausal.images.nuisance import regressors
 from distcausal.images.ridge import FoldSums, RidgeFits, fold_sums, ridge, training_sums
 from distcausal.images.scores import Scores, check_scores
-from distcausal.images.sequential import COMBINE, combined, spend, statistics
+from distcausal.images.sequential import COMBINE, combined, statistics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -301,8 +301,8 @@ def effect_parts(
         slopes=slopes,
         variance=variance,
         share_image=float(variance[1] / total) if total > 0 else None,
-        p_tabular=combined(spend(tabular), "greater", combine).p_value,
-        p_image=combined(spend(used), "greater", combine).p_value,
+        p_tabular=combined(tabular, "greater", combine).p_value,
+        p_image=combined(used, "greater", combine).p_value,
         used=int(there.sum()),
         missing=int((~there).sum()),
         combine=combine,

@@ -25,7 +25,7 @@ from distcausal.errors import DataError, DesignError, check_choice
 from distcausal.images._estimates import ESTIMATE_COLUMNS, estimate_frame, estimate_rows
 from distcausal.images.calibration import scalar_only
 from distcausal.images.scores import Scores, check_scores
-from distcausal.images.sequential import COMBINE, combined, spend, statistics
+from distcausal.images.sequential import COMBINE, combined, statistics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -388,7 +388,7 @@ def _rated(
     )
     there = found.present[:, 1:, 0]
     alternative = "greater" if second is None else "two-sided"
-    test = combined(spend(found), alternative, combine)
+    test = combined(found, alternative, combine)
     whole, halves = _pooled(scores, [rule[0] for rule in rules], target, draws, seed)
     error = np.sqrt(np.mean((halves - whole) ** 2, axis=0))
     settings = {

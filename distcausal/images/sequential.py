@@ -101,27 +101,34 @@ class Combined(NamedTuple):
     spread: float
 
 
-def combined(z: np.ndarray, alternative: str, combine: str) -> Combined:
-    """One test from the sums over folds of every split.
+def combined(found: FoldStatistics, alternative: str, combine: str) -> Combined:
+    """One test from the statistics of all folds and splits.
 
     Parameters
     ----------
-    z
-        As `spend` returns it, shape ``(split, contrast)``.
+    found
+        Statistics by split and fold.
     alternative
-        ``"greater"`` or ``"two-sided"`` for one contrast, ``"any"`` for all of them.
+        ``"greater"`` or ``"two-sided"`` for the first contrast, ``"any"`` for all.
     combine
         ``"mean"`` or ``"median"``, as the module explains.
+
+    Returns
+    -------
+    Combined
+        With a p-value of one where no fold has a statistic.
     """
-    p_values = _p_value(z, alternative)
     joint = alternative == "any"
+    z = spend(found)[:, : None if joint else 1]
     mean = z.mean(axis=0)
     statistic = float(mean @ mean) if joint else float(mean[0])
     each = np.sum(z**2, axis=1) if joint else z[:, 0]
-    if combine == "mean":
+    if not found.present[..., : z.shape[1]].any():
+        p_value = 1.0
+    elif combine == "mean":
         p_value = float(_p_value(mean[None], alternative)[0])
     else:
-        p_value = over_splits(p_values)
+        p_value = over_splits(_p_value(z, alternative))
     return Combined(statistic, p_value, float(each.std()))
 
 

@@ -34,7 +34,8 @@ def random_scores(
     parts = []
     for _ in range(2):
         effect = way + 0.3 * draw.normal(size=(splits, units))
-        power = effect[..., None] * np.arange(clusters) + draw.normal(size=clusters) / 4
+        power = effect[..., None] * (np.arange(clusters) - (clusters - 1) / 2)
+        power = power + draw.normal(size=power.shape)
         odds = np.exp(power - power.max(axis=-1, keepdims=True))
         parts.append((odds / odds.sum(axis=-1, keepdims=True), effect))
     (probs, effect), (probs_before, effect_before) = parts

@@ -128,8 +128,7 @@ def components(sums: Sums, *, size: int, standardise: bool) -> Projection:
     sd = np.sqrt(np.diag(inner)) if standardise else np.ones(len(kept))
     variance, axes = np.linalg.eigh(inner / np.outer(sd, sd))
     variance, axes = variance[::-1], axes[:, ::-1]
-    most = min(size, sums.count - 1, len(kept))
-    inward = along(axes[:, :most], variance)
+    inward = along(axes[:, :size], variance)
     full = np.zeros((len(centre), inward.shape[1]))
     full[kept] = inward / sd[:, None]
     return Projection(centre, full)

@@ -139,7 +139,9 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 def test_raw_values_too_many_to_keep_are_computed_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plain, found = fit_features(dc.PCA(size=4), Counted())
+    once = Counted()
+    plain, found = fit_features(dc.PCA(size=4), once)
+    assert once.asked == 2 * len(KEYS)  # for moments, and to encode
     monkeypatch.setattr("distcausal.images.training._KEPT_BYTES", 0)
     source = Counted()
     again, same = fit_features(dc.PCA(size=4), source)

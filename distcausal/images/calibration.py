@@ -29,7 +29,6 @@ from distcausal.images.sequential import (
     chi_squared,
     combined,
     spend,
-    statistics,
 )
 from distcausal.numerics.band import check_confidence
 
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Calibration", "calibration"]
 
 _BINS = 5
-_DOUBLINGS, _HALVINGS = 40, 60
+_DOUBLINGS = 40
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -215,11 +214,12 @@ def calibration(
     check_scores(scores)
     scalar_only(scores, "the calibration line")
     intercept, slope, covariance = _line(scores)
-    zero = _tested(scores, 0.0)
+    parts = _slope_parts(scores)
+    zero, one = (_at_slope(parts, slope) for slope in (0.0, 1.0))
     there = zero.present[:, 1:, 0]
     low = high = middle = np.nan
     if there.any():
-        low, middle, high = _interval(scores, confidence)
+        low, middle, high = _interval(parts, confidence)
     return Calibration(
         intercept=intercept,
         slope=slope,
@@ -229,7 +229,7 @@ def calibration(
         conf_high=high,
         confidence=float(confidence),
         p_zero=combined(zero, "greater", combine).p_value,
-        p_one=combined(_tested(scores, 1.0), "two-sided", combine).p_value,
+        p_one=combined(one, "two-sided", combine).p_value,
         used=int(there.sum()),
         missing=int((~there).sum()),
         bins=_binned(scores),
@@ -245,18 +245,6 @@ def scalar_only(scores: Scores, what: str) -> None:
             f"{what} needs a scalar outcome; this one has {scores.score.shape[2]} "
             "values per unit. Choose one of them, or a functional such as the mean."
         )
-
-
-def _tested(scores: Scores, slope: float) -> FoldStatistics:
-    """Statistics, against the prediction, of scores less a slope times it."""
-
-    def response(split: int, inside: np.ndarray) -> np.ndarray:
-        predicted = scores.effect_before[split, inside, None]
-        return scores.score_before[split, inside] - slope * predicted
-
-    return statistics(
-        scores, lambda s, inside: scores.effect_before[s, inside, None], response
-    )
 
 
 def _line(scores: Scores) -> tuple[float, float, np.ndarray]:
@@ -296,11 +284,10 @@ def _within(scores: Scores, values: np.ndarray) -> np.ndarray:
     return found
 
 
-def _interval(scores: Scores, confidence: float) -> tuple[float, float, float]:
+def _interval(parts: np.ndarray, confidence: float) -> tuple[float, float, float]:
     """Slopes where the mean statistic is at its upper bound, zero and lower bound."""
     from scipy.special import ndtri
 
-    parts = _slope_parts(scores)
     bound = float(ndtri((1 + confidence) / 2))
     rise, length = parts[..., 0], parts[..., 1]
     there = length > 0
@@ -308,12 +295,12 @@ def _interval(scores: Scores, confidence: float) -> tuple[float, float, float]:
     unit = float(np.median(np.sqrt(parts[..., 2][there]) / length[there]))
     unit = max(unit, 1e-9 * max(abs(centre), 1.0))
 
-    def above(slope: float, target: float) -> bool:
-        return _mean_statistic(parts, slope) > target
+    def beyond(slope: float, target: float) -> float:
+        return float(spend(_at_slope(parts, slope)).mean()) - target
 
-    middle = _crossing(above, 0.0, centre, unit)
-    low = _crossing(above, bound, middle, -unit)
-    return low, middle, _crossing(above, -bound, middle, unit)
+    middle = _crossing(lambda slope: beyond(slope, 0.0), centre, unit)
+    low = _crossing(lambda slope: beyond(slope, bound), middle, -unit)
+    return low, middle, _crossing(lambda slope: beyond(slope, -bound), middle, unit)
 
 
 def _slope_parts(scores: Scores) -> np.ndarray:
@@ -341,44 +328,38 @@ def _slope_parts(scores: Scores) -> np.ndarray:
     return parts
 
 
-def _mean_statistic(parts: np.ndarray, slope: float) -> float:
-    """Mean over splits of the sequential statistic for one slope."""
+def _at_slope(parts: np.ndarray, slope: float) -> FoldStatistics:
+    """Statistics of scores less a slope times the prediction, against the prediction.
+
+    The score test of `fold_score` for one column, residuals as if the slope were true.
+    """
     a, b, aa, ab, bb, groups = np.moveaxis(parts, -1, 0)
     present = groups > 0
     total = a - slope * b
-    square = np.where(present, aa - 2 * slope * ab + slope**2 * bb, 1.0)
+    square = aa - 2 * slope * ab + slope**2 * bb
     ratio = np.where(square > 0, total**2 / np.where(square > 0, square, 1.0), 0.0)
     z = np.sqrt(chi_squared(ratio, 1, np.where(present, groups, 3))) * np.sign(total)
-    found = FoldStatistics(np.where(present, z, 0.0)[..., None], present[..., None])
-    return float(spend(found).mean())
+    return FoldStatistics(np.where(present, z, 0.0)[..., None], present[..., None])
 
 
-def _crossing(
-    above: Callable[[float, float], bool], target: float, start: float, step: float
-) -> float:
-    """Slope at which a falling statistic passes a target, searched from a start.
+def _crossing(falling: Callable[[float], float], start: float, step: float) -> float:
+    """Slope at which a falling function is zero, searched from a start.
 
-    The search goes in the direction of the step, or against it if the start is already
-    past the target. Infinite if the target is never passed.
+    The search goes in the direction of the step, or against it if zero lies there.
+    Infinite if zero is never passed.
     """
-    if above(start, target) == (step < 0):
+    from scipy.optimize import brentq
+
+    if (falling(start) > 0) == (step < 0):
         step = -step
-    wanted = step < 0
     inner = start
     for _ in range(_DOUBLINGS):
         outer = inner + step
-        if above(outer, target) == wanted:
-            break
+        if (falling(outer) > 0) == (step < 0):
+            ends = sorted((inner, outer))
+            return float(brentq(falling, *ends, xtol=1e-13 * abs(step), rtol=1e-13))
         inner, step = outer, 2 * step
-    else:
-        return float(np.copysign(np.inf, step))
-    for _ in range(_HALVINGS):
-        middle = (inner + outer) / 2
-        if above(middle, target) == wanted:
-            outer = middle
-        else:
-            inner = middle
-    return (inner + outer) / 2
+    return float(np.copysign(np.inf, step))
 
 
 def _binned(scores: Scores) -> np.ndarray:

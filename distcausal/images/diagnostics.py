@@ -1,0 +1,403 @@
+"""Is this fit to be believed: its data, its search, its clusters and its intervals.
+
+A mixture finds clusters whether there are any or not, and a search ends somewhere
+whether it is the best place or not. What can be seen of that without further data is
+measured here, and every measure beyond its limit comes with a remedy. Limits are
+conventions, chosen so that a trial that follows the model rarely meets one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distcausal.errors import DataError, listing
+from distcausal.images.checks import (
+    balance,
+    late_gain,
+    mass_point,
+    membership_gap,
+    morans_i,
+    shape,
+    single_arm,
+)
+from distcausal.images.diagnosed import Check, Diagnostics
+from distcausal.images.stages import layout_for
+from distcausal.images.stretch import GRID, model_residuals, stretch_profile
+from distcausal.images.trial import evidence_of, lane_of
+from distcausal.numerics.agreement import adjusted_rand_index
+
+if TYPE_CHECKING:
+    from distcausal.images.posterior import Posterior
+    from distcausal.images.result import ImageEffects
+
+__all__ = ["diagnose"]
+
+_CONTINUOUS = ("normal", "student", "lognormal")
+_MASS = 0.05  # share at one value that no continuous law has
+_SINGLE = 0.5
+_GAIN = 1.0  # log units that a finished search should no longer gain
+_NEAR = 10.0  # bounds within so many log units cannot be told apart with confidence
+_AGREE = 0.8  # Rand index of restarts that found one solution
+_HELD_OUT = 0.25  # and of clusters found with and without a fold
+_LEAST_SHARE = 0.05
+_SURE = 0.99
+_GAP = 0.3
+_SKEW, _TAILS = 1.0, 3.0
+_DISTANCE = 2.0  # standard errors
+_UNEVEN = 3.5  # the same, for the largest of many differences
+_R_HAT, _DRAWS = 1.05, 100.0
+_DROP = 1.92  # half the 95 per cent point of chi-square with one degree of freedom
+
+
+def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:
+    """Check a fit: data, search, clusters, intervals.
+
+    Parameters
+    ----------
+    fit
+        As `image_effects` returns it.
+    coords
+        Place of each unit, ``(unit, 2)``, to test residuals for spatial dependence.
+
+    Returns
+    -------
+    Diagnostics
+        Nothing is warned of here; `warn_of` does that.
+
+    Raises
+    ------
+    DataError
+        If the places are not two numbers per unit.
+
+    Examples
+    --------
+    >>> import distcausal as dc
+    >>> from distcausal.images.diagnostics import diagnose
+    >>> sim = dc.datasets.make_image_effects(300, test=10, seed=1)
+    >>> fit = dc.image_effects(sim.data, **sim.roles, splits=2)
+    >>> found = diagnose(fit)
+    >>> found["largest share at one value"].fine
+    True
+    >>> bool(found["log likelihood lost with equal effects"].value > 10)
+    True
+    """
+    trial, model = fit.trial, fit.model
+    layout = layout_for(trial, model)
+    vector = fit.fit.draws.mean(axis=0)
+    prior = fit.cluster_probabilities(level="unit")
+    weights = trial.weights / trial.weights.sum()
+    share = weights @ prior
+    held_out = fit.scores.probs.mean(axis=0)
+    profile = stretch_profile(trial, layout, vector, share)
+    profile = profile - profile[np.flatnonzero(GRID == 1.0)[0]]
+    uneven, error = balance(
+        trial.covariates, trial.treatment, held_out, trial.weights, fit.chance.mean(0)
+    )
+    restarts = _restarts(fit)
+    labels = restarts.mean_labels(trial.features)
+    agreement = np.array([adjusted_rand_index(labels[0], one) for one in labels])
+    gone = (share * len(fit.keys) < 1) | fit.design.collapsed
+    residual = _residuals(fit, vector, prior)
+    checks = [
+        *_of_data(fit, residual, coords),
+        *_of_search(fit, agreement),
+        *_of_clusters(fit, prior, share, gone),
+        *_of_intervals(fit, profile, uneven, error),
+    ]
+    return Diagnostics(
+        checks=tuple(checks),
+        share=share,
+        not_estimated=gone,
+        stretch=GRID,
+        log_likelihood=profile,
+        bound=fit.fit.bound,
+        restart_effects=restarts.posterior.effects[: len(labels), :, 0],
+        agreement=agreement,
+        balance=uneven,
+        balance_error=error,
+        settings={"coords": coords is not None},
+    )
+
+
+def _check(
+    name: str,
+    value: float,
+    limit: float = np.nan,
+    *,
+    remark: str = "",
+    about: str = "inference",
+    least: bool = False,
+) -> Check:
+    """Hold a value against its limit, a largest one or a least one."""
+    beyond = value < limit if least else value > limit
+    return Check(
+        name=name,
+        value=float(value),
+        limit=float(limit),
+        fine=not beyond,
+        about=about,
+        remark=remark if beyond else "",
+    )
+
+
+def _of_data(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Iterator[Check]:
+    """Outcomes, their noise, arms within images, dependence between places."""
+    trial, family = fit.trial, fit.model.family.name
+    if fit.outcome.scalar:
+        point = mass_point(trial.outcome[:, 0], trial.weights)
+        yield _check(
+            "largest share at one value",
+            point.share,
+            _MASS if family in _CONTINUOUS else np.nan,
+            about="data",
+            remark=f"{point.share:.1%} of the outcomes equal {point.value:g}, which no "
+            f"{family} law does: clusters may tell apart that value from the others. "
+            "Use family='hurdle', or one for counts or yes and no.",
+        )
+    alone, shared = single_arm(trial.image, trial.treatment, trial.weights)
+    yield _check(
+        "share of shared images with one arm",
+        alone,
+        _SINGLE,
+        about="data",
+        remark=f"in {alone:.0%} of the {shared} images that several units share, all "
+        "units have one arm: the treatment was assigned by place, and the number of "
+        "images, not of units, is what intervals rest on. Name the assigned groups "
+        "with cluster=.",
+    )
+    if family in _CONTINUOUS:
+        yield from _of_noise(fit, residual)
+    if coords is not None:
+        yield _of_places(fit, residual, coords)
+
+
+def _of_noise(fit: ImageEffects, residual: np.ndarray) -> Iterator[Check]:
+    """Skewness and tails of the residuals of the first outcome."""
+    family = fit.model.family.name
+    skew, tails = shape(residual[:, 0], fit.trial.weights)
+    apart = fit.model.variance == "arm_cluster"
+    advice = (
+        "variance='arm_cluster' lets clusters describe that shape instead of effects: "
+        "use variance='arm'."
+        if apart
+        else "Clusters and the model's intervals may answer to it: use a likelihood "
+        "with that shape, such as 'lognormal' or 'hurdle', and rely on the design."
+    )
+    yield _check(
+        "absolute skewness of residuals",
+        abs(skew),
+        _SKEW / 2 if apart else _SKEW,
+        about="data",
+        remark=f"residuals have skewness {skew:.2f}, a {family} law has none. {advice}",
+    )
+    yield _check(
+        "excess kurtosis of residuals",
+        tails,
+        np.nan if family == "student" else _TAILS,
+        about="data",
+        remark=f"residuals have excess kurtosis {tails:.1f}, a {family} law has none: "
+        "few units may decide the clusters. Use family='student'.",
+    )
+
+
+def _of_places(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Check:
+    """Moran's I of the residuals, averaged by image."""
+    trial = fit.trial
+    places = np.asarray(coords, dtype=float)
+    if places.shape != (len(trial.image), 2) or not np.isfinite(places).all():
+        raise DataError(
+            f"coords should be two numbers for each of the {len(trial.image)} units; "
+            f"they have shape {places.shape}. Take those of the units that were used, "
+            "in the order of fit.trial.ids."
+        )
+    mass = np.bincount(trial.image, trial.weights, len(trial.keys))
+    there = mass > 0
+
+    def average(values: np.ndarray) -> np.ndarray:
+        total = np.bincount(trial.image, trial.weights * values, len(mass))
+        return total[there] / mass[there]
+
+    middle = np.column_stack([average(column) for column in places.T])
+    found = morans_i(average(residual[:, 0]), middle)
+    return _check(
+        "Moran's I of residuals, standard score",
+        found.z,
+        3.0,
+        about="data",
+        remark=f"residuals of near places are alike (Moran's I {found.value:.2f}, "
+        f"standard score {found.z:.1f}): units in one neighbourhood are not "
+        "independent, and intervals are too short. Name blocks of places with "
+        "cluster=.",
+    )
+
+
+def _of_search(fit: ImageEffects, agreement: np.ndarray) -> Iterator[Check]:
+    """Whether the search has ended, and whether others ended elsewhere."""
+    if len(fit.fit.course):
+        gain, noise = late_gain(fit.fit.course)
+        yield _check(
+            "gain in the last tenth of the search",
+            gain,
+            _GAIN + 2 * noise,
+            remark=f"the search still gained {gain:.1f} log units in its last tenth. "
+            "Take more steps, as engine=SVI(steps=3000).",
+        )
+    if len(agreement) > 1:
+        near = fit.fit.bound > fit.fit.bound[0] - _NEAR
+        least = float(agreement[near].min())
+        yield _check(
+            "least agreement of equally good restarts",
+            least,
+            _AGREE,
+            least=True,
+            remark=f"{int(near.sum())} of {len(near)} restarts ended within "
+            f"{_NEAR:g} log units of the best, but with other clusters (adjusted Rand "
+            f"index down to {least:.2f}): the clusters are not determined. Ask for "
+            "fewer, or compare numbers of clusters.",
+        )
+        yield _check("restarts that were equally good", float(near.sum()))
+    limits = {
+        "r_hat": (_R_HAT, False),
+        "ess": (_DRAWS, True),
+        "divergences": (0, False),
+    }
+    for name, value in fit.fit.report.items():
+        limit, least_is = limits.get(name, (np.nan, False))
+        yield _check(
+            name.replace("_", "-"),
+            value,
+            limit,
+            least=least_is,
+            remark=f"the sampler reports {name} {value:.4g} (limit {limit:g}): its "
+            "draws do not yet represent the posterior. Raise warmup and draws.",
+        )
+
+
+def _of_clusters(
+    fit: ImageEffects, prior: np.ndarray, share: np.ndarray, gone: np.ndarray
+) -> Iterator[Check]:
+    """Whether clusters have units, and whether images tell them apart."""
+    weights = fit.trial.weights
+    lost = listing(np.flatnonzero(gone) + 1)
+    yield _check(
+        "clusters that are not estimated",
+        float(gone.sum()),
+        0.0,
+        remark=f"cluster {lost} has less than one image's worth of units: its effect "
+        "is not estimated. Fit fewer clusters.",
+    )
+    yield _check(
+        "smallest expected share",
+        share.min(),
+        _LEAST_SHARE,
+        least=True,
+        remark=f"cluster {int(share.argmin()) + 1} is expected to hold "
+        f"{share.min():.1%} of the units; what is said of it rests on few. Fit fewer clusters.",
+    )
+    sure = weights @ (prior.max(axis=1) > _SURE) / weights.sum()
+    yield _check("share of units with a sure cluster", float(sure))
+    outcome = fit.cluster_probabilities(kind="posterior", level="unit")
+    gap = membership_gap(prior, outcome, weights)
+    yield _check(
+        "gap of posterior and prior membership",
+        gap,
+        _GAP,
+        remark=f"outcomes move memberships by {gap:.2f} on average beyond what images "
+        "say: images hardly tell the clusters apart, and effects elsewhere are little "
+        "more than the average. Try another encoder, or fewer clusters.",
+    )
+    found = prior.argmax(axis=1)
+    each = [
+        adjusted_rand_index(found, probs.argmax(axis=1)) for probs in fit.scores.probs
+    ]
+    same = float(np.mean(each))
+    yield _check(
+        "agreement with held-out clusters",
+        same,
+        _HELD_OUT,
+        least=True,
+        remark=f"units fall into other clusters when their fold is left out (adjusted "
+        f"Rand index {same:.2f}): the clusters are shaped by chance. Look at the test "
+        "of equal effects and at compare().",
+    )
+
+
+def _of_intervals(
+    fit: ImageEffects, profile: np.ndarray, uneven: np.ndarray, error: np.ndarray
+) -> Iterator[Check]:
+    """Effects against the design, covariates between arms, and the likelihood."""
+    ate = fit.ate
+    apart = (fit.implied_ate - ate.estimate) / ate.std_error if ate.std_error > 0 else 0
+    yield _check(
+        "implied less estimated average effect, in errors",
+        abs(apart),
+        _DISTANCE,
+        remark=f"the average effect that the model implies, {fit.implied_ate:.4g}, is "
+        f"{abs(apart):.1f} standard errors from the one by design, {ate.estimate:.4g}: "
+        "believe the design. Add covariates, another family, or ate_penalty=1.",
+    )
+    if uneven.size:
+        scores = np.abs(uneven) / np.where(error > 0, error, np.inf)
+        cluster, column = np.unravel_index(int(scores.argmax()), scores.shape)
+        yield _check(
+            "largest imbalance of a covariate, in errors",
+            float(scores.max()),
+            _UNEVEN,
+            about="data",
+            remark=f"covariate {column + 1} differs between arms by "
+            f"{uneven[cluster, column]:.2f} standard deviations in cluster "
+            f"{cluster + 1}, {scores.max():.1f} standard errors: assignment there is "
+            "not what was declared. Check the propensity.",
+        )
+    if fit.posterior.clusters > 1:
+        drop = float(profile.max() - profile[0])
+        yield _check(
+            "log likelihood lost with equal effects",
+            drop,
+            _DROP,
+            least=True,
+            remark=f"with equal effects in all clusters the likelihood falls by only "
+            f"{drop:.1f} log units: how far the effects lie apart is hardly "
+            "identified. Do not interpret the clusters.",
+        )
+
+
+class _Ends:
+    """Where the restarts ended, as draws of a posterior."""
+
+    def __init__(self, posterior: Posterior, count: int) -> None:
+        self.posterior, self.count = posterior, count
+
+    def mean_labels(self, features: np.ndarray) -> np.ndarray:
+        """Most probable cluster of every image by every restart."""
+        logits = np.einsum(
+            "if,rfk->rik", features, self.posterior.weights[: self.count]
+        )
+        logits += self.posterior.bias[: self.count, None]
+        return logits.argmax(axis=2)
+
+
+def _restarts(fit: ImageEffects) -> _Ends:
+    """Translate the ends of the searches as if they were draws.
+
+    Repeated to the number of draws, they need no compilation of their own.
+    """
+    from distcausal.images.posterior import posterior_of
+
+    layout = layout_for(fit.trial, fit.model)
+    ends = fit.fit.restarts
+    rows = np.resize(ends, fit.fit.draws.shape) if len(ends) else fit.fit.draws[:1]
+    lane = lane_of(fit.trial, fit.trial.weights, layout.clusters, layout)
+    found = posterior_of(
+        rows, evidence_of(fit.trial, layout), lane, layout, len(fit.keys)
+    )
+    return _Ends(found, max(len(ends), 1))
+
+
+def _residuals(fit: ImageEffects, vector: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Residuals given the image alone, so that noise shows its own shape."""
+    layout = layout_for(fit.trial, fit.model)
+    return model_residuals(fit.trial, layout, vector, prior)

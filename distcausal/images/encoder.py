@@ -27,6 +27,7 @@ from jax import lax
 
 from distcausal._base.keys import Seed
 from distcausal._base.typing import Array, Real
+from distcausal.errors import DataError
 from distcausal.images.projection import Projection, padded
 from distcausal.images.scan import Moments
 from distcausal.images.source import ImageSource
@@ -75,6 +76,10 @@ class FittedEncoder(Protocol):
     @property
     def differentiable(self) -> bool:
         """Whether `traced` may be called."""
+
+    @property
+    def moments(self) -> Moments | None:
+        """Of the pixels it was fitted to, for `check_range`; None if it saw none."""
 
     def apply(self, batch: np.ndarray) -> np.ndarray:
         """Features ``(batch, D)`` in float64 of raw images."""
@@ -141,7 +146,13 @@ class Fitted:
         Returns
         -------
         Shape ``(batch, D)``, float64.
+
+        Raises
+        ------
+        DataError
+            If they are not of the shape that the encoder was fitted to.
         """
+        self._check(np.shape(batch)[1:])
         return self.projection.rows(run(self.recipe, self.state, batch))
 
     def traced(self, image: Real[Array, ...]) -> Real[Array, " feature"]:
@@ -149,7 +160,16 @@ class Fitted:
 
         Differentiable in the pixels, which are in the units the encoder was fitted to.
         """
+        self._check(image.shape)
         return self.projection.traced(self.recipe.values(self.state, image))
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if tuple(shape) != self.shape:
+            raise DataError(
+                f"images should have the shape {self.shape} of those the encoder was "
+                f"fitted to; got {tuple(shape)}. Bring them to it: resize= of a source "
+                "does."
+            )
 
 
 def run(recipe: Recipe, state: State, batch: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from distcausal.errors import DataError, DesignError, listing
 from distcausal.images.brought import name_of
 from distcausal.images.projection import Projection, Sums, components
 from distcausal.images.reading import blocks
+from distcausal.images.scan import Moments, scan
 from distcausal.images.source import ImageSource, Lookup, as_keys, check_keys, key_bytes
 from distcausal.images.training import whole_number
 
@@ -125,7 +126,8 @@ class Precomputed:
             sums.add(rows)
         assert sums is not None
         projection = components(sums, size=self.size, standardise=False)
-        return FittedPrecomputed(self, projection)
+        seen = scan(source, wanted).moments if callable(self.embedding) else None
+        return FittedPrecomputed(self, projection, seen)
 
     def _rows(self, source: ImageSource, keys: np.ndarray) -> Any:
         """Embeddings of the keys, in blocks."""
@@ -146,10 +148,13 @@ class FittedPrecomputed:
         Where embeddings come from.
     projection
         From embeddings to features.
+    moments
+        Of the pixels a function has seen; None for an array.
     """
 
     encoder: Precomputed
     projection: Projection
+    moments: Moments | None
     name = Precomputed.name
     differentiable = False
 

@@ -155,7 +155,7 @@ def first_copies(digest: np.ndarray) -> np.ndarray:
     return first[group.ravel()]
 
 
-def check_range(source: ImageSource, moments: Moments) -> None:
+def check_range(source: ImageSource, moments: Moments | None) -> None:
     """Refuse images stored on another scale than those an encoder was fitted to.
 
     Features of pixels from 0 to 255 mean nothing to an encoder that has seen pixels
@@ -166,7 +166,8 @@ def check_range(source: ImageSource, moments: Moments) -> None:
     source
         Images to be encoded.
     moments
-        Of the training images, as `scan` finds them; a fitted encoder holds them.
+        Of the training images, as `scan` finds them; a fitted encoder holds them. None
+        for one that saw no pixels: nothing is checked then.
 
     Raises
     ------
@@ -175,6 +176,8 @@ def check_range(source: ImageSource, moments: Moments) -> None:
         deviations outside the training range, or a channel that varies does so less
         than a hundredth as much.
     """
+    if moments is None:
+        return
     if source.shape[-1] != len(moments.mean):
         raise DataError(
             f"images should have the {len(moments.mean)} channels of the training "

@@ -19,6 +19,7 @@ from distcausal.images import encoder as encoding
 from distcausal.images.features import features, fit_features
 from distcausal.images.projection import leading
 from distcausal.images.random_conv import least_stride
+from distcausal.images.scan import check_range
 
 COUNT = 40
 _rng = np.random.default_rng(0)
@@ -437,6 +438,22 @@ def test_pixels_far_from_zero_keep_their_digits(fits: dict) -> None:
 def test_an_encoder_needs_images() -> None:
     with pytest.raises(dc.DataError, match="keys names none"):
         dc.PCA().fit(SOURCE, [])
+
+
+@pytest.mark.parametrize("name", ["conv", "pca", "scales", "sequence"])
+def test_images_of_another_shape_are_refused(name: str, fits: dict) -> None:
+    with pytest.raises(dc.DataError, match=r"of those the encoder was fitted to"):
+        fits[name][0].apply(images_of(name)[..., :-1, :])
+    with pytest.raises(dc.DataError, match=r"of those the encoder was fitted to"):
+        fits["pca"][0].traced(IMAGES[0, 1:])
+
+
+def test_a_fitted_encoder_knows_the_scale_it_was_fitted_to(fits: dict) -> None:
+    for name, (fitted, _) in fits.items():
+        with pytest.raises(dc.DataError, match="on the scale of the training"):
+            check_range(dc.ArraySource(images_of(name) / 1e4), fitted.moments)
+    unseen = dc.Precomputed(EMBEDDING).fit(SOURCE)
+    check_range(dc.ArraySource(IMAGES / 1e4), unseen.moments)
 
 
 def test_pixels_too_large_for_float32_are_refused() -> None:

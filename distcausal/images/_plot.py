@@ -20,6 +20,7 @@ from distcausal.images._plot_style import (
     INK,
     PALE,
     SMALL,
+    legend_above,
     legend_of,
     percent,
     prepared,
@@ -41,6 +42,7 @@ _ROW = 0.75  # inches per cluster
 _TALL = 0.62  # of a row, the height of a density
 _BELOW = 0.14  # of a row, by which the design's interval lies under the density
 _POINTS = 256
+_SEEN = (0.005, 0.995)  # quantiles between which a density is drawn
 _OUTCOME = "units of the outcome"
 
 
@@ -74,16 +76,7 @@ def draw_effects(fit: ImageEffects, *, ax: Axes | None, confidence: float) -> Ax
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.4, rows - 0.2)
     titled(axes, f"Effect of the treatment ({_OUTCOME})", "")
-    handles = axes.get_legend_handles_labels()
-    axes.legend(
-        *handles,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=2,
-        frameon=False,
-        fontsize=SMALL,
-        borderaxespad=0.2,
-    )
+    legend_above(axes, columns=2)
     return axes
 
 
@@ -91,11 +84,13 @@ def _density(ax: Axes, draws: np.ndarray, base: float, label: str | None) -> Non
     """Area of a smoothed density on its row; a tick where all draws agree."""
     spread = float(draws.std())
     if not spread > 1e-12 * max(1.0, float(np.abs(draws).max())):
-        ax.vlines(draws[0], base, base + _TALL, color=EDGE, linewidth=2, label=label)
+        tick = ax.vlines(draws[0], base, base + _TALL, color=EDGE, linewidth=2)
+        tick.set_label(label)
         return
     from scipy.stats import gaussian_kde
 
-    at = np.linspace(draws.min() - spread, draws.max() + spread, _POINTS)
+    ends = np.quantile(draws, _SEEN) + np.array([-spread, spread]) / 2
+    at = np.linspace(float(ends[0]), float(ends[1]), _POINTS)
     height = gaussian_kde(draws)(at)
     height *= _TALL / height.max()
     area = ax.fill_between(at, base, base + height, label=label, zorder=2)
@@ -130,7 +125,9 @@ def draw_gain(found: RankWeightedEffect, *, ax: Axes | None, confidence: float) 
         zorder=1,
     )
     band.set(facecolor=PALE, edgecolor=EDGE, linewidth=0.5)
-    what = "Difference of two rules" if found.compared else "Gain over the mean"
+    what = "Gain over treating at random"
+    if found.compared:
+        what = "Gain of one rule over another"
     axes.plot(
         frame["share"], frame["toc"], color=INK, linewidth=1.7, label=what, zorder=3
     )
@@ -140,7 +137,7 @@ def draw_gain(found: RankWeightedEffect, *, ax: Axes | None, confidence: float) 
     titled(
         axes,
         "Share of units treated, largest predicted effect first",
-        f"{what} ({_OUTCOME})",
+        f"{what}\n({_OUTCOME})",
         f"{name} {found.estimate:.3g} (std. error {found.std_error:.2g}), p {p}",
     )
     legend_of(axes)
@@ -161,19 +158,19 @@ def draw_calibration(found: Calibration, *, ax: Axes | None, confidence: float) 
     same.set(linestyle=DASHED, linewidth=1.4, zorder=2)
     line = found.recalibrated(ends)
     axes.plot(ends, line, color=INK, linewidth=1.7, label="Fitted line", zorder=3)
-    axes.vlines(
-        predicted, score - margin, score + margin, color=EDGE, linewidth=1.6, zorder=2
+    bars = axes.errorbar(
+        predicted, score, margin, fmt="o", color=INK, markersize=5, capsize=3, zorder=4
     )
-    (dots,) = axes.plot(predicted, score, color=INK, marker="o", zorder=4)
-    label = f"Fifths of the units, {percent(confidence)} interval"
-    dots.set(linestyle="", markersize=5, label=label)
+    bars.set_label(f"Fifths of the units, {percent(confidence)} interval")
+    for part in (*bars[1], *bars[2]):
+        part.set(color=EDGE, linewidth=1.6)
     titled(
         axes,
         f"Predicted effect ({_OUTCOME})",
         f"Effect found by design ({_OUTCOME})",
-        _slope(found),
+        None,
     )
-    legend_of(axes)
+    legend_above(axes, columns=1, title=_slope(found))
     return axes
 
 
@@ -189,21 +186,29 @@ def _slope(found: Calibration) -> str:
 
 
 def draw_comparison(found: Comparison, *, ax: Axes | None) -> Axes:
-    """Held-out gain of every number of clusters, with bars of one standard error."""
+    """Held-out gain of every number of clusters, with bars of one standard error.
+
+    The error is that of the distance to the best, so that the number selected is the
+    first whose bar reaches the line of the best.
+    """
     axes = prepared(ax)
     frame = found.plot_data()
-    clusters = frame["clusters"].to_numpy()
-    gain, error = frame["estimate"].to_numpy(), frame["std_error"].to_numpy()
+    clusters, gain = frame["clusters"].to_numpy(), frame["estimate"].to_numpy()
+    error = frame["behind_error"].to_numpy()
     zero_line(axes)
-    axes.vlines(clusters, gain - error, gain + error, color=EDGE, linewidth=1.6)
-    axes.plot(clusters, gain, color=EDGE, linewidth=1.0, zorder=2)
+    best = axes.axhline(gain.max(), color=AXIS, linewidth=1.0, zorder=1)
+    best.set(linestyle=DASHED, label=f"Best: {found.best}")
+    axes.vlines(clusters, gain - error, gain + error, color=EDGE, linewidth=1.8)
+    axes.plot(clusters, gain, color=EDGE, linewidth=0.8, zorder=2)
     (dots,) = axes.plot(clusters, gain, color=INK, marker="o", zorder=4)
-    dots.set(linestyle="", markersize=5, label="Gain, bar of one standard error")
+    label = "Gain, one standard error of its distance to the best"
+    dots.set(linestyle="", markersize=5, label=label)
     chosen = clusters == found.selected
     (ring,) = axes.plot(clusters[chosen], gain[chosen], color=EARTH, marker="o")
     ring.set(linestyle="", markersize=12, markerfacecolor="none", markeredgewidth=1.6)
     ring.set(label=f"Selected: {found.selected}", zorder=5)
     axes.set_xticks(clusters)
+    axes.margins(x=0.08)
     titled(axes, "Number of clusters", "Held-out log density,\ngain over one cluster")
-    legend_of(axes)
+    legend_above(axes, columns=1)
     return axes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distcausal.errors import DataError, DesignError, listing
-from distcausal.images._plot_style import AXIS, SMALL, prepared
+from distcausal.images._plot_style import AXIS, SMALL, percent, prepared
 from distcausal.images.engines import check_whole
 from distcausal.numerics.band import check_confidence
 
@@ -136,7 +136,7 @@ def draw_exemplars(
     across, down = width * (1 + _GAP), height * (1 + _TEXT)
     columns = int(frame["rank"].max())
     inches = min(7.0, 1.1 + 0.95 * columns) - 1.0
-    size = (inches + 1.0, inches / columns * len(names) * down / across + 0.15)
+    size = (inches + 1.0, inches / columns * len(names) * down / across + 0.35)
     axes = prepared(ax, size)
     axes.spines[:].set_visible(False)
     for record, picture in zip(frame.to_dict("records"), shown, strict=True):
@@ -156,9 +156,12 @@ def draw_exemplars(
         )
     axes.set(xlim=(0, columns * across), ylim=(len(names) * down, 0), xticks=[])
     middles = [(row * down) + height / 2 for row in range(len(names))]
-    labels = [name.capitalize().replace(" ", "\n", 1) for name in names]
+    labels = ["Most\nuncertain" if n == _UNSURE else n.capitalize() for n in names]
     axes.set_yticks(middles, labels, fontsize=SMALL)
     axes.tick_params(axis="y", length=0)
+    end = f"lower end of a {percent(confidence)} interval"
+    note = f"Key, probability of the cluster ({end})"
+    axes.set_title(note, loc="left", fontsize=SMALL, color=AXIS)
     return axes
 
 

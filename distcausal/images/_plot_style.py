@@ -20,6 +20,7 @@ __all__ = [
     "PALE",
     "SIZE",
     "SMALL",
+    "legend_above",
     "legend_of",
     "percent",
     "prepared",
@@ -57,6 +58,22 @@ def titled(ax: Axes, across: str, up: str, title: str | None = None) -> None:
 def zero_line(ax: Axes) -> None:
     """No effect."""
     ax.axhline(0.0, color=AXIS, linewidth=0.8, zorder=1)
+
+
+def legend_above(ax: Axes, *, columns: int, title: str | None = None) -> None:
+    """Names of what is drawn, above axes that leave no room inside."""
+    found = ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=columns,
+        frameon=False,
+        fontsize=SMALL,
+        borderaxespad=0.2,
+        title=title,
+        title_fontsize=SMALL,
+        alignment="left",
+    )
+    found.get_title().set_color(AXIS)
 
 
 def legend_of(ax: Axes) -> None:

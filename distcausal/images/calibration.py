@@ -34,6 +34,7 @@ from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from distcausal._base.table import Table
 
@@ -146,6 +147,12 @@ class Calibration(Result):
         return pd.DataFrame(
             self.bins, columns=["predicted", "score", "std_error", "share"]
         )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw scores by fifths of the prediction and the line; returns the axes."""
+        from distcausal.images._plot import draw_calibration
+
+        return draw_calibration(self, ax=ax, confidence=self.confidence)
 
     def summary(self) -> Table:
         """Return the printable table."""

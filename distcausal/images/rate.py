@@ -29,6 +29,7 @@ from distcausal.images.sequential import COMBINE, combined, statistics
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from distcausal._base.table import Table
 
@@ -132,6 +133,12 @@ class RankWeightedEffect(Result):
                 "conf_high": self.toc + margin,
             }
         )
+
+    def plot(self, ax: Axes | None = None, *, confidence: float = 0.95) -> Axes:
+        """Draw the gain by share treated with its interval; returns the axes."""
+        from distcausal.images._plot import draw_gain
+
+        return draw_gain(self, ax=ax, confidence=confidence)
 
     def summary(self) -> Table:
         """Return the printable table."""

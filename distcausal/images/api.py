@@ -122,7 +122,7 @@ def image_effects(
         Quantile levels at which distributions are read; default 0.01, ..., 0.99.
     engine
         ``"svi"``, ``"nuts"``, ``"em"``, ``"sgd"``, ``"relaxed"``, or an object such as
-        ``SVI(restarts=8)``.
+        ``SVI(rank=5)``.
     folds, splits
         Folds of a cross-fit, and how often it is repeated with other folds.
     cache

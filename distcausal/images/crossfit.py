@@ -44,7 +44,7 @@ __all__ = [
 # A ridge start is near the optimum; few large steps then do as well as many small ones.
 _STEPS = 250
 _RATE = 0.1
-_MOST_LANES = 32
+_MOST_LANES = 8  # the number of restarts of the main fit, with which it shares code
 _LANE_NUMBERS = 4_000_000  # units times lanes worked on together
 
 

@@ -7,6 +7,7 @@ compilation and the matrix products of many small fits become a large one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -15,12 +16,24 @@ import jax.numpy as jnp
 from jax import lax, random
 
 from distcausal._base.typing import Array, Real
-from distcausal.images.model import Evidence, Lane, Layout, Leaf, log_joint, unpack
+from distcausal.images.model import (
+    Evidence,
+    Lane,
+    Layout,
+    Leaf,
+    Params,
+    log_joint,
+    unpack,
+)
 
-__all__ = ["Guide", "draw_lanes", "fit_lanes"]
+__all__ = ["Guide", "draw_lanes", "enumerated", "fit_lanes"]
 
+_STRETCH = 50
 _CLIP = 10.0  # one outlying draw should not throw a lane off
 _MEMORY = (0.9, 0.999)  # of Adam's first and second moments
+
+
+Objective = Callable[[Params, Array, Evidence, Lane, Layout], Array]
 
 
 class Guide(NamedTuple):
@@ -71,7 +84,13 @@ def _adam(step: Array, memory: tuple[Guide, Guide], slope: Guide) -> tuple:
     return jax.tree.map(move, first, second), (first, second)
 
 
-@partial(jax.jit, static_argnames=("layout", "steps", "draws"))
+def enumerated(
+    params: Params, key: Array, evidence: Evidence, lane: Lane, layout: Layout
+) -> Array:
+    """Log joint density with clusters summed out, for which nothing is drawn."""
+    return log_joint(params, evidence, lane, layout)
+
+
 def fit_lanes(
     start: Guide,
     keys: Array,
@@ -82,6 +101,7 @@ def fit_lanes(
     steps: int,
     rate: float = 0.02,
     draws: int = 1,
+    objective: Objective = enumerated,
 ) -> tuple[Guide, Real[Array, "step lane"]]:
     """Maximise the evidence lower bound of every lane.
 
@@ -98,38 +118,77 @@ def fit_lanes(
     layout
         Static shapes.
     steps
-        Steps of Adam; its rate falls linearly to a fortieth over the second half.
+        Steps of Adam, rounded up to a multiple of 50: stretches of that length are
+        what is compiled, whatever their number. The rate falls linearly to a fortieth
+        over the second half.
     rate
         Largest step of a parameter.
     draws
         Draws of the parameters per step.
+    objective
+        Log of the joint density of a draw, up to a constant; may use its key.
 
     Returns
     -------
     The guides, and the course of the bound.
     """
+    still = jax.tree.map(jnp.zeros_like, start)
+    state = (start, (still, still))
+    courses = []
+    for begin in range(0, steps, _STRETCH):
+        state, course = _climb(
+            state,
+            begin,
+            steps,
+            rate,
+            keys,
+            evidence,
+            lanes,
+            layout=layout,
+            draws=draws,
+            objective=objective,
+        )
+        courses.append(course)
+    return state[0], jnp.concatenate(courses)
+
+
+@partial(jax.jit, static_argnames=("layout", "draws", "objective"))
+def _climb(
+    state: tuple[Guide, tuple[Guide, Guide]],
+    begin: Array,
+    steps: Array,
+    rate: Array,
+    keys: Array,
+    evidence: Evidence,
+    lanes: Lane,
+    *,
+    layout: Layout,
+    draws: int,
+    objective: Objective,
+) -> tuple[tuple[Guide, tuple[Guide, Guide]], Real[Array, "step lane"]]:
+    """One stretch of steps of every lane."""
 
     def bound(guide: Guide, key: Array, lane: Lane) -> Array:
         def one(own: Array) -> Array:
-            params = unpack(_draw(guide, own), layout)
-            return log_joint(params, evidence, lane, layout)
+            place, choice = random.split(own)
+            params = unpack(_draw(guide, place), layout)
+            return objective(params, choice, evidence, lane, layout)
 
         return jnp.mean(jax.vmap(one)(random.split(key, draws))) + _entropy(guide)
 
-    climb = jax.vmap(jax.value_and_grad(bound))
+    uphill = jax.vmap(jax.value_and_grad(bound))
 
     def step(state: tuple, number: Array) -> tuple:
         guide, memory = state
         own = jax.vmap(random.fold_in, (0, None))(keys, number)
-        value, slope = climb(guide, own, lanes)
+        value, slope = uphill(guide, own, lanes)
         ahead, memory = _adam(number, memory, slope)
-        pace = rate * jnp.minimum(1.0, 2 * (1 - number / steps) + 0.05)
+        left = jnp.maximum(1 - number / steps, 0.0)
+        pace = rate * jnp.minimum(1.0, 2 * left + 0.05)
         guide = jax.tree.map(lambda old, way: old + pace * way, guide, ahead)
         return (guide, memory), value
 
-    still = jax.tree.map(jnp.zeros_like, start)
-    (guide, _), course = lax.scan(step, (start, (still, still)), jnp.arange(steps))
-    return guide, course
+    return lax.scan(step, state, begin + jnp.arange(_STRETCH))
 
 
 @partial(jax.jit, static_argnames="draws")

@@ -59,7 +59,9 @@ METHODS: dict[str, tuple[str, ...]] = {
         "robinson1988",
         "meinshausen2009",
         "golub1979",
+        "coates2011",
     ),
+    "encoders": ("coates2011", "zhu2025"),
     "ensembles": ("kulesza2012", "barthelme2023"),
 }
 

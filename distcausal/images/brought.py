@@ -37,7 +37,8 @@ class CallableSource(KeyedImages):
     ----------
     load
         ``load(keys)`` gets an array of keys and returns their images, as one array
-        ``(batch, height, width[, channel])`` or a list with one array per key.
+        ``(batch, height, width[, channel])`` or a list with one array per key. It is
+        called for one batch after the other, from a thread that reads ahead.
     keys
         All keys there are.
     shape

@@ -136,7 +136,8 @@ class MultiScale:
     References
     ----------
     Zhu, Jerzak and Daoud (2025), Optimizing multi-scale representations to detect
-    effect heterogeneity using earth observation and computer vision. PMLR 275.
+    effect heterogeneity using earth observation and computer vision. *Proceedings of
+    Machine Learning Research* 275, 894-919.
 
     Examples
     --------

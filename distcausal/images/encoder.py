@@ -6,10 +6,10 @@ description of the computation, and a state, the arrays it needs. The recipe map
 image to numbers in pure JAX, so gradients pass through it; the state is an argument of
 the compiled function, so encoders of one shape share one compilation.
 
-Images are mapped one after the other in a loop inside the compiled function (on an
-accelerator side by side). What an image's features are then depends on nothing else in
-its batch, to the last bit, and the work of one image stays in the processor's cache.
-Maps compute in float32; moments and the last projection are float64.
+On a processor, images are mapped one after the other in a loop inside the compiled
+function: what an image's features are depends on nothing else in its batch, to the last
+bit, and the work of one image stays in the cache. On an accelerator they are mapped
+side by side, which changes rounding. Maps compute in float32; moments and the last projection are float64.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 A patch of a training image, whitened and used as a filter, answers to places that look
 like it. Rectified above one standard deviation and pooled over the image by mean and
-maximum, a few hundred such answers tell images apart about as well as a small trained
-network does from a thousand images, without any training and without a look at
-outcomes (Coates and Ng 2012; the maximum keeps what happens at one place only).
+maximum, a few hundred such answers describe an image without any training and without
+a look at outcomes (Coates and Ng 2011; the maximum keeps what happens at one place
+only). With a thousand units, training a network instead mostly learns noise.
 
 Whitening is linear, so it is folded into the filters, and an image costs one product
 of its patches ``(position, patch)`` with ``(patch, filter)``. At 64 x 64 x 3, 6 x 6
@@ -72,8 +72,9 @@ class RandomConvFeatures(Trained):
 
     References
     ----------
-    Coates and Ng (2012), Learning feature representations with k-means, in *Neural
-    Networks: Tricks of the Trade*. Springer.
+    Coates and Ng (2011), The importance of encoding versus training with sparse coding
+    and vector quantization. *Proceedings of the 28th International Conference on
+    Machine Learning*, 921-928.
 
     Examples
     --------

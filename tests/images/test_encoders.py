@@ -90,6 +90,14 @@ def test_features_do_not_depend_on_padding(
     assert_array_equal(fitted.apply(IMAGES), whole)
 
 
+def test_images_side_by_side_have_the_same_features(
+    fits: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted, whole = fits["conv"]
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert_allclose(fitted.apply(IMAGES), whole, atol=1e-5)  # sums in another order
+
+
 @every
 def test_the_first_component_has_standard_deviation_one(name: str, fits: dict) -> None:
     whole = fits[name][1]

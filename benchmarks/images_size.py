@@ -9,6 +9,8 @@ The limit is the product of patches and filters alone: 2 * positions * pixels of
 matrices of exactly that shape. Reading is two passes over the bytes, one for moments
 and digests and one to encode, which a plain sum of the mapped bytes is timed for.
 
+The first row is of grey images of 32 x 32, all others of 64 x 64 in three colours.
+
 Run ``python -m benchmarks.images_size`` (a few minutes, 1.2 GB in the temporary
 folder); ``--sizes`` takes others.
 """
@@ -26,7 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
-SIDE, CHANNELS = 64, 3
+GREY = (32, 32, 1)
+COLOURED = (64, 64, 3)
 SIZES = (1_000, 10_000, 100_000)
 BLOCK = 1_000
 
@@ -40,41 +43,42 @@ def main() -> None:
         print(json.dumps(measured(given.one)))
         return
     print(
-        "| images | whole, s | ms per image | products alone, ms | reading twice, ms "
+        "| images | whole process, s | features, s | ms per image | products alone, ms | reading twice, ms "
         "| share of the limit | peak memory, MB | file, MB |\n"
-        "|---|---|---|---|---|---|---|---|"
+        "|---|---|---|---|---|---|---|---|---|"
     )
-    for size in given.sizes:
+    for shape in ((5_000, *GREY), *((size, *COLOURED) for size in given.sizes)):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "images.npy"
-            write(file, size)
-            row(size, file)
+            write(file, shape)
+            row(shape, file)
 
 
-def write(file: Path, count: int) -> None:
+def write(file: Path, shape: tuple[int, int, int, int]) -> None:
     """Fill a file with smooth images in bytes, block by block."""
     rng = np.random.default_rng(0)
-    shape = (count, SIDE, SIDE, CHANNELS)
+    count, side, _, channels = shape
     stored = np.lib.format.open_memmap(file, "w+", dtype=np.uint8, shape=shape)
     for start in range(0, count, BLOCK):
         part = stored[start : start + BLOCK]
-        coarse = rng.integers(40, 216, (len(part), SIDE // 8, SIDE // 8, CHANNELS))
+        coarse = rng.integers(40, 216, (len(part), side // 8, side // 8, channels))
         smooth = coarse.repeat(8, axis=1).repeat(8, axis=2)
         part[:] = smooth + rng.integers(-40, 40, part.shape)
     stored.flush()
 
 
-def row(size: int, file: Path) -> None:
+def row(shape: tuple[int, int, int, int], file: Path) -> None:
     """Measure one size in a process of its own and print it."""
+    size = shape[0]
     command = [sys.executable, "-m", "benchmarks.images_size", "--one", str(file)]
     start = time.perf_counter()
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    whole = time.perf_counter() - start - json.loads(done.stdout)["apart"]
     found = json.loads(done.stdout)
+    whole = time.perf_counter() - start - found["apart"]
     each = 1e3 * found["fit"] / size
     limit = found["product"] + found["reading"]
     print(
-        f"| {size:,} | {whole:.1f} | {each:.3f} | {found['product']:.3f} "
+        f"| {size:,} of {' x '.join(map(str, shape[1:]))} | {whole:.1f} | {found['fit']:.1f} | {each:.3f} | {found['product']:.3f} "
         f"| {found['reading']:.3f} | {limit / each:.0%} | {found['peak'] / 1e6:.0f} "
         f"| {file.stat().st_size / 1e6:.0f} |",
         flush=True,
@@ -93,7 +97,7 @@ def measured(file: Path) -> dict[str, float]:
     assert np.isfinite(found).all()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     start = time.perf_counter()
-    product = product_alone(fitted.recipe.stride, encoder.patch, encoder.n_filters)
+    product = product_alone(fitted)
     reading = 2 * reading_once(file)
     apart = time.perf_counter() - start
     return {
@@ -105,13 +109,13 @@ def measured(file: Path) -> dict[str, float]:
     }
 
 
-def product_alone(stride: int, patch: int, filters: int) -> float:
+def product_alone(fitted: object) -> float:
     """Milliseconds of one product of patches and filters of one image, the least."""
-    positions = len(range(0, SIDE - patch + 1, stride)) ** 2
+    recipe, columns = fitted.recipe, fitted.state["filters"]
+    positions = len(range(0, fitted.shape[0] - recipe.patch + 1, recipe.stride)) ** 2
     rng = np.random.default_rng(0)
-    rows = rng.random((positions, patch**2 * CHANNELS), np.float32)
-    columns = rng.random((patch**2 * CHANNELS, filters), np.float32)
-    out = np.empty((positions, filters), np.float32)
+    rows = rng.random((positions, len(columns)), np.float32)
+    out = np.empty((positions, columns.shape[1]), np.float32)
     times = []
     for _ in range(200):
         start = time.perf_counter()

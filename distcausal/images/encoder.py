@@ -9,7 +9,8 @@ the compiled function, so encoders of one shape share one compilation.
 On a processor, images are mapped one after the other in a loop inside the compiled
 function: what an image's features are depends on nothing else in its batch, to the last
 bit, and the work of one image stays in the cache. On an accelerator they are mapped
-side by side, which changes rounding. Maps compute in float32; moments and the last projection are float64.
+side by side, which changes rounding. Maps compute in float32; moments and the last
+projection are float64.
 """
 
 from __future__ import annotations

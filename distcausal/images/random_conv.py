@@ -4,7 +4,7 @@ A patch of a training image, whitened and used as a filter, answers to places th
 like it. Rectified above one standard deviation and pooled over the image by mean and
 maximum, a few hundred such answers describe an image without any training and without
 a look at outcomes (Coates and Ng 2011; the maximum keeps what happens at one place
-only). With a thousand units, training a network instead mostly learns noise.
+only).
 
 Whitening is linear, so it is folded into the filters, and an image costs one product
 of its patches ``(position, patch)`` with ``(patch, filter)``. At 64 x 64 x 3, 6 x 6

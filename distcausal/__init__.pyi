@@ -1,3 +1,5 @@
+from distcausal.images.relaxed import Relaxed as Relaxed
+from distcausal.images.nuts import NUTS as NUTS
 from distcausal import data as data
 from distcausal import datasets as datasets
 from distcausal import design as design

@@ -9,6 +9,7 @@ finds the effect to vary, and the others go elsewhere to see whether it was the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -26,11 +27,20 @@ __all__ = [
     "Problem",
     "as_engine",
     "check_whole",
+    "climb",
+    "guide_draws",
     "starts",
 ]
 
 _SPREAD = -3.0  # logarithm of the width with which every guide begins
 _TAIL = 10  # the last tenth of the course is what restarts are compared by
+
+
+_ENGINES = {
+    "svi": ("distcausal.images.engines", "SVI"),
+    "nuts": ("distcausal.images.nuts", "NUTS"),
+    "relaxed": ("distcausal.images.relaxed", "Relaxed"),
+}
 
 
 class Problem(NamedTuple):
@@ -105,6 +115,10 @@ class SVI:
         Searches run side by side; the one with the best bound is kept.
     rank
         Directions of posterior correlation; 0 takes parameters as independent.
+    correction
+        ``"linear"`` gives the draws the linear-response covariance of the guide, which
+        is about as wide as the posterior itself; ``"none"`` leaves the guide, whose
+        intervals of effects are too narrow.
     draws
         Draws of the parameters that are kept.
 
@@ -117,8 +131,9 @@ class SVI:
 
     steps: int = 1000
     rate: float = 0.02
-    restarts: int = 4
+    restarts: int = 8
     rank: int = 0
+    correction: str = "linear"
     draws: int = 500
 
     name = "svi"
@@ -127,6 +142,7 @@ class SVI:
         for field in ("steps", "restarts", "draws"):
             check_whole(field, getattr(self, field), 1)
         check_whole("rank", self.rank, 0)
+        check_choice("correction", self.correction, ("linear", "none"))
         if not 0 < self.rate < 1:
             raise DesignError(f"rate {self.rate!r} should lie between 0 and 1.")
 
@@ -134,38 +150,91 @@ class SVI:
         self, problem: Problem, *, seed: Seed, progress: bool | None = None
     ) -> EngineFit:
         """Climb from every start at once; see `distcausal.images.svi`."""
-        import jax
-
-        from distcausal.images.svi import draw_lanes, fit_lanes
-
-        lanes = len(problem.starts)
-        units = len(problem.evidence.outcome)
-        guide = guides(problem.starts, self.rank, seed)
-        each = jax.tree.map(lambda part: np.stack([part] * lanes), problem.lane)
-        keys = jax.random.split(stream(seed, "svi"), lanes)
-        with announce(progress, count=1, long=units * lanes > 20_000) as begin:
+        long = len(problem.evidence.outcome) * len(problem.starts) > 20_000
+        with announce(progress, count=1, long=long) as begin:
             begin("fitting the model")
-            guide, course = double(fit_lanes)(
-                guide,
-                keys,
-                problem.evidence,
-                each,
-                layout=problem.layout,
-                steps=self.steps,
-                rate=self.rate,
-            )
-        bound = course[-max(len(course) // _TAIL, 1) :].mean(axis=0)
-        order = np.argsort(-bound, kind="stable")
-        best = jax.tree.map(lambda part: part[order[:1]], guide)
-        key = stream(seed, "posterior")[None]
-        draws = double(draw_lanes)(best, key, draws=self.draws)[0]
+            found = climb(problem, self.rank, self.steps, self.rate, seed)
+            draws = self._draws(problem, found, seed)
         return EngineFit(
             draws=draws,
-            bound=bound[order],
-            course=course[:, order[0]],
-            restarts=guide.loc[order],
+            bound=found.bound,
+            course=found.course,
+            restarts=found.guide.loc,
             report={},
         )
+
+    def _draws(self, problem: Problem, found: Climb, seed: Seed) -> np.ndarray:
+        """Draws of the best guide as it is, or with the covariance it lacks."""
+        if self.correction == "none":
+            return guide_draws(found, self.draws, seed)
+        import jax
+
+        from distcausal.images.curvature import normal_draws, response_factor
+
+        best = jax.tree.map(lambda part: part[0], found.guide)
+        parts = problem.evidence, problem.lane, problem.layout
+        factor = response_factor(best, *parts, seed)
+        return normal_draws(best.loc, factor, self.draws, seed)
+
+
+class Climb(NamedTuple):
+    """Guides at the end of their searches, the best first.
+
+    Attributes
+    ----------
+    guide
+        With a leading axis of restarts.
+    bound
+        Shape ``(restart,)``.
+    course
+        Of the best, ``(step,)``.
+    """
+
+    guide: Any
+    bound: np.ndarray
+    course: np.ndarray
+
+
+def climb(
+    problem: Problem,
+    rank: int,
+    steps: int,
+    rate: float,
+    seed: Seed,
+    objective: Any = None,
+) -> Climb:
+    """Search from every start, all in one compiled scan; by default of `log_joint`."""
+    import jax
+
+    from distcausal.images.svi import enumerated, fit_lanes
+
+    lanes = len(problem.starts)
+    each = jax.tree.map(lambda part: np.stack([part] * lanes), problem.lane)
+    guide, course = double(fit_lanes)(
+        guides(problem.starts, rank, seed),
+        jax.random.split(stream(seed, "svi"), lanes),
+        problem.evidence,
+        each,
+        layout=problem.layout,
+        steps=steps,
+        rate=rate,
+        objective=enumerated if objective is None else objective,
+    )
+    bound = course[-max(len(course) // _TAIL, 1) :].mean(axis=0)
+    order = np.argsort(-bound, kind="stable")
+    guide = jax.tree.map(lambda part: part[order], guide)
+    return Climb(guide, bound[order], course[:, order[0]])
+
+
+def guide_draws(found: Climb, draws: int, seed: Seed) -> np.ndarray:
+    """Draws ``(draw, parameter)`` of the best guide."""
+    import jax
+
+    from distcausal.images.svi import draw_lanes
+
+    best = jax.tree.map(lambda part: part[:1], found.guide)
+    key = stream(seed, "posterior")[None]
+    return double(draw_lanes)(best, key, draws=draws)[0]
 
 
 def guides(starts: np.ndarray, rank: int, seed: Seed) -> Any:
@@ -186,8 +255,9 @@ def as_engine(engine: Any) -> Engine:
                 f"{type(engine).__name__}."
             )
         return engine
-    check_choice("engine", engine, ("svi",))
-    return SVI()
+    check_choice("engine", engine, tuple(_ENGINES))
+    module, name = _ENGINES[engine]
+    return getattr(import_module(module), name)()
 
 
 def starts(

@@ -1,7 +1,7 @@
 """Coverage of cluster effects, size and power of the test, and the choice of K.
 
     python -m benchmarks.images_coverage [--designs S1 S1h S1s S0] [--n 1000]
-        [--reps 200] [--parts intervals choice] [--store coverage.jsonl]
+        [--splits 10] [--reps 200] [--parts intervals choice] [--store FILE]
 
 prints two Markdown tables. The first has the share of 95 % intervals that hold the
 truth, with its binomial error and the number of intervals, and their mean width: of the
@@ -38,10 +38,13 @@ TESTS = (
 )  # fmt: skip
 
 
-def intervals(sim: dc.datasets.ImageSimulation, seed: int) -> dict[str, Any]:
+def intervals(
+    sim: dc.datasets.ImageSimulation, seed: int, splits: int
+) -> dict[str, Any]:
     """Where one fit's intervals lie, what they should hold, and its p-values."""
+    clusters = len(sim.truth.effects)
     fit = dc.image_effects(
-        sim.data, **sim.roles, clusters=len(sim.truth.effects), seed=seed
+        sim.data, **sim.roles, clusters=clusters, splits=splits, seed=seed
     )
     table = fit.cluster_effects()
     test, median = (fit.homogeneity_test(combine=how) for how in ("mean", "median"))
@@ -68,9 +71,9 @@ def assigned_effects(fit: Any, sim: dc.datasets.ImageSimulation) -> np.ndarray:
     return np.einsum("suc,u->c", member, sim.truth.effect) / member.sum(axis=(0, 1))
 
 
-def choice(sim: dc.datasets.ImageSimulation, seed: int) -> dict[str, Any]:
+def choice(sim: dc.datasets.ImageSimulation, seed: int, splits: int) -> dict[str, Any]:
     """Number of clusters that held-out densities choose."""
-    fit = dc.image_effects(sim.data, **sim.roles, seed=seed)
+    fit = dc.image_effects(sim.data, **sim.roles, splits=splits, seed=seed)
     return {"selected": int(fit.compare(CHOICES).selected)}
 
 
@@ -78,7 +81,7 @@ PARTS = {"intervals": intervals, "choice": choice}
 
 
 def records(
-    store: Store, part: str, design: str, units: int, replications: int
+    store: Store, part: str, design: str, units: int, splits: int, replications: int
 ) -> list[dict[str, Any]]:
     """Records of all replications of one part in one design."""
 
@@ -86,12 +89,10 @@ def records(
         sim = dc.datasets.make_image_effects(
             units, test=0, seed=seed, **DESIGNS[design]
         )
-        return PARTS[part](sim, seed)
+        return PARTS[part](sim, seed, splits)
 
-    jobs = [
-        {"part": part, "design": design, "n": units, "seed": seed}
-        for seed in range(replications)
-    ]
+    named = {"part": part, "design": design, "n": units, "splits": splits}
+    jobs = [named | {"seed": seed} for seed in range(replications)]
     return [store.get(job, partial(work, job["seed"])) for job in jobs]
 
 
@@ -130,6 +131,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--designs", nargs="+", default=DESIGNS, choices=DESIGNS)
     arguments.add_argument("--n", type=int, default=1000)
+    arguments.add_argument("--splits", type=int, default=10)
     arguments.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     arguments.add_argument("--reps", type=int, default=200)
     arguments.add_argument("--store", help="file that keeps finished replications")
@@ -145,14 +147,18 @@ def main() -> None:
     }  # fmt: skip
     row = {"intervals": interval_row, "choice": choice_row}
     for part in chosen.parts:
-        print(f"{part}, {chosen.n} units, {chosen.reps} replications\n")
-        print_table(
-            headers[part],
-            (
-                row[part](design, records(store, part, design, chosen.n, chosen.reps))
-                for design in chosen.designs
-            ),
+        splits = chosen.splits if part == "intervals" else 1
+        print(
+            f"{part}, {chosen.n} units, {splits} splits, {chosen.reps} replications\n"
         )
+        table = (
+            row[part](
+                design,
+                records(store, part, design, chosen.n, splits, chosen.reps),
+            )
+            for design in chosen.designs
+        )
+        print_table(headers[part], table)
         print()
 
 

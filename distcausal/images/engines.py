@@ -220,10 +220,11 @@ def climb(
         rate=rate,
         objective=enumerated if objective is None else objective,
     )
-    bound = course[-max(len(course) // _TAIL, 1) :].mean(axis=0)
+    along = np.asarray(course)
+    bound = along[-max(len(along) // _TAIL, 1) :].mean(axis=0)
     order = np.argsort(-bound, kind="stable")
     guide = jax.tree.map(lambda part: part[order], guide)
-    return Climb(guide, bound[order], course[:, order[0]])
+    return Climb(guide, bound[order], along[:, order[0]])
 
 
 def guide_draws(found: Climb, draws: int, seed: Seed) -> np.ndarray:

@@ -41,7 +41,7 @@ _SINGLE = 0.5
 _GAIN = 1.0  # log units that a finished search should no longer gain
 _NEAR = 10.0  # bounds within so many log units cannot be told apart with confidence
 _AGREE = 0.8  # Rand index of restarts that found one solution
-_HELD_OUT = 0.25  # and of clusters found with and without a fold
+_HELD_OUT = 0.6  # and of clusters found with and without a fold
 _LEAST_SHARE = 0.05
 _SURE = 0.99
 _GAP = 0.3
@@ -295,7 +295,8 @@ def _of_clusters(
         _LEAST_SHARE,
         least=True,
         remark=f"cluster {int(share.argmin()) + 1} is expected to hold "
-        f"{share.min():.1%} of the units; what is said of it rests on few. Fit fewer clusters.",
+        f"{share.min():.1%} of the units; what is said of it rests on few. Fit fewer "
+        "clusters.",
     )
     sure = weights @ (prior.max(axis=1) > _SURE) / weights.sum()
     yield _check("share of units with a sure cluster", float(sure))

@@ -213,8 +213,10 @@ class DesignEffects(Result):
 
     Intervals rest on the assignment of the treatment, not on the model of the outcome.
     They are about the clusters as assigned: averages of the rules learnt in all folds.
-    Where no effect differs, differences between clusters are judged too favourably by
-    these errors, as by those of any cross-fitted rule: use `effect_homogeneity`.
+    Where no effect differs, errors of differences between clusters are too small, as
+    with any cross-fitted rule, and 95 % intervals covered in 89 to 91 % of simulated
+    trials with a linear rule (94 to 97 % where effects differ). `effect_homogeneity` is
+    the test that holds there.
 
     Attributes
     ----------

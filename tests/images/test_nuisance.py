@@ -74,6 +74,11 @@ def test_later_folds_change_nothing_of_what_earlier_ones_say(seed):
     two = outcome_regressions(other, arm, features, fold[:1], **used).before
     inside = fold[0] == 1
     assert np.allclose(one[:, 0, inside], two[:, 0, inside], atol=1e-9)
+    chance, again = (
+        propensities(w, fold[:1], features=features, **used).before
+        for w in (arm, np.where(later, 1 - arm, arm))
+    )
+    assert np.allclose(chance[0, inside], again[0, inside], atol=1e-9)
     assert np.isnan(one[:, fold[:1] == 0]).all()
     assert np.isfinite(one[:, fold[:1] > 0]).all()
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import linalg
 
 __all__ = ["Blocks", "Projection", "Sums", "along", "components", "leading"]
 
@@ -124,11 +125,13 @@ def components(sums: Sums, *, size: int, standardise: bool) -> Projection:
     """
     centre, covariance, varies = sums.found()
     kept = np.flatnonzero(varies)
+    if not kept.size:
+        return Projection(centre, np.zeros((len(centre), 0)))
     inner = covariance[np.ix_(kept, kept)]
     sd = np.sqrt(np.diag(inner)) if standardise else np.ones(len(kept))
-    variance, axes = np.linalg.eigh(inner / np.outer(sd, sd))
-    variance, axes = variance[::-1], axes[:, ::-1]
-    inward = along(axes[:, :size], variance)
+    ends = [max(0, len(kept) - size), len(kept) - 1]
+    variance, axes = linalg.eigh(inner / np.outer(sd, sd), subset_by_index=ends)
+    inward = along(axes[:, ::-1], variance[::-1])
     full = np.zeros((len(centre), inward.shape[1]))
     full[kept] = inward / sd[:, None]
     return Projection(centre, full)

@@ -20,8 +20,10 @@ from distcausal.images.source import (
     NanPolicy,
     Resize,
     as_keys,
+    check_kind,
     check_same_shape,
     key_bytes,
+    plain,
     prepared,
     stacked,
 )
@@ -87,6 +89,7 @@ class CallableSource(KeyedImages):
         brought = self._call(keys)
         if not isinstance(brought, np.ndarray) or self._resize is not None:
             brought = stacked(brought, keys, self._resize)
+        brought = plain(brought)
         if brought.ndim == len(self.shape) and self.shape[-1] == 1:
             brought = brought[..., None]
         if brought.shape != (len(keys), *self.shape):
@@ -95,6 +98,7 @@ class CallableSource(KeyedImages):
                 f"{len(keys)} keys ({listing(keys.tolist())}); got shape "
                 f"{brought.shape}. Set resize= where images differ."
             )
+        check_kind(keys[0], brought.dtype, self.dtype)
         return brought.astype(self.dtype, copy=False)
 
     @cached_property
@@ -176,6 +180,7 @@ class FolderSource(KeyedImages):
             path = self._paths[position]
             image = self._image(path)
             check_same_shape(path.stem, image.shape, self.shape)
+            check_kind(path.stem, image.dtype, self.dtype)
             out[row] = image
         return out
 

@@ -28,8 +28,11 @@ __all__ = [
     "NanPolicy",
     "Resize",
     "as_keys",
+    "check_keys",
+    "check_kind",
     "check_same_shape",
     "key_bytes",
+    "plain",
     "prepared",
     "stacked",
 ]
@@ -220,9 +223,8 @@ class ArraySource(KeyedImages):
         nan_policy: NanPolicy = "raise",
         resize: Resize | None = None,
     ) -> None:
-        if isinstance(images, np.ndarray) and images.dtype != object:
-            whole = images if resize is None else stacked(images, keys, resize)
-        else:
+        whole = plain(images) if hasattr(images, "__array__") else None
+        if whole is None or whole.dtype == object or resize is not None:
             whole = stacked(images, keys, resize)
         if whole.ndim == 3:
             whole = whole[..., None]
@@ -236,7 +238,9 @@ class ArraySource(KeyedImages):
     def fingerprint(self) -> str:
         """Digest of the pixels, their type and shape, and the keys."""
         told = blake2b(repr((self.shape, self.dtype.str, self.nan_policy)).encode())
-        told.update(np.ascontiguousarray(self._images[self._kept]).data)
+        for start in range(0, len(self._kept), _BLOCK):
+            at = self._kept[start : start + _BLOCK]
+            told.update(np.ascontiguousarray(self._images[at]).data)
         told.update(key_bytes(self.keys))
         return told.hexdigest()[:32]
 
@@ -359,9 +363,26 @@ def check_same_shape(key: Any, shape: Sequence[int], common: Sequence[int]) -> N
         )
 
 
+def check_kind(key: Any, found: np.dtype[Any], promised: np.dtype[Any]) -> None:
+    """Raise `DataError` if pixels would be cut off to be stored as promised."""
+    if not np.can_cast(found, promised, "same_kind"):
+        raise DataError(
+            f"pixels of key {key!s} are {found}, those promised {promised}; pixels "
+            "would be cut off. Set dtype= to a type that holds all images, or convert "
+            "them (pixels hidden by a mask need a type with decimals)."
+        )
+
+
+def plain(image: Any) -> np.ndarray:
+    """Array of its own kind; pixels that a mask hides are missing."""
+    if isinstance(image, np.ma.MaskedArray) and np.ma.count_masked(image):
+        return np.ma.filled(image.astype(float), np.nan)
+    return np.asarray(image)
+
+
 def prepared(image: Any, resize: Resize | None) -> np.ndarray:
     """One image with its channels last, brought to a common size if asked."""
-    array = np.asarray(image)
+    array = plain(image)
     array = array[..., None] if array.ndim == 2 else array
     if resize is None:
         return array

@@ -238,6 +238,28 @@ def test_a_missing_pixel_is_refused_with_its_key(tmp_path: Path) -> None:
         assert_array_equal(source.get(KEYS[:2]), IMAGES[:2])
 
 
+def test_a_masked_pixel_is_a_missing_pixel(tmp_path: Path) -> None:
+    hidden = np.zeros(IMAGES.shape, bool)
+    hidden[2, 1, 1, 0] = True
+    masked = np.ma.array(IMAGES, mask=hidden)
+    single = dc.CallableSource(lambda k: [masked[2] for _ in k], KEYS, SHAPE, float)
+    for source in (dc.ArraySource(masked, KEYS), single):
+        with pytest.raises(dc.DataError, match=r"missing or infinite .*place-02"):
+            source.get(["place-02"])
+    unmasked = np.ma.array(IMAGES, mask=False)
+    assert dc.ArraySource(unmasked, KEYS).dtype == np.uint8
+
+
+def test_pixels_are_not_cut_off_to_the_type_promised(tmp_path: Path) -> None:
+    promised = dc.CallableSource(lambda k: loaded(k) / 3, KEYS, SHAPE, np.uint8)
+    with pytest.raises(dc.DataError, match=r"place-04 are float64, .* uint8"):
+        promised.get(["place-04"])
+    np.save(tmp_path / "a.npy", IMAGES[0])
+    np.save(tmp_path / "b.npy", IMAGES[1] / 3)
+    with pytest.raises(dc.DataError, match="key b are float64"):
+        dc.FolderSource(tmp_path).get(["a", "b"])
+
+
 def test_missing_pixels_can_be_filled_with_the_mean_of_their_channel() -> None:
     images = broken_pixels()
     found = dc.ArraySource(images, KEYS, nan_policy="channel_mean").get(KEYS)

@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from distcausal.images._plot_style import (
+    AXIS,
+    DASHED,
+    HUES,
+    legend_of,
+    percent,
+    prepared,
+    titled,
+    zero_line,
+)
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -17,69 +28,67 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_effects", "draw_laws"]
 
-_HUES = ("#08306b", "#d95f02", "#1b9e77", "#7b3294", "#a6761d", "#666666")
-_AXIS = "#4d4d4d"
-_SIZE = (6.0, 3.7)  # inches
+_EFFECT = "Effect (units of the outcome)"
 
 
 def draw_effects(curves: ClusterCurves, ax: Axes | None, confidence: float) -> Axes:
     """Draw design-based curves with uniform bands, the model's beside them."""
-    axes = _prepared(ax)
-    axes.axhline(0.0, color=_AXIS, linewidth=0.8, zorder=1)
+    axes = prepared(ax)
+    zero_line(axes)
+    title = f"Each band covers its whole curve with {percent(confidence)} confidence"
+    if curves.levels.size == 1:
+        _numbers(axes, curves, confidence)
+        titled(axes, "Cluster", _EFFECT, title)
+        return axes
     low, high = curves.band(confidence)
-    modelled = curves.model_draws is not None
-    model = curves.model_effect if modelled else curves.effect
     for k in np.flatnonzero(~curves.collapsed):
-        hue = _HUES[k % len(_HUES)]
-        label = f"cluster {k + 1} (share {curves.share[k]:.2f})"
-        if curves.levels.size == 1:
-            axes.vlines(k + 1, low[k], high[k], color=hue, linewidth=5, alpha=0.3)
-            axes.plot(k + 1, curves.effect[k, 0], "o", color=hue, label=label)
-            continue
-        axes.fill_between(
-            curves.levels, low[k], high[k], color=hue, alpha=0.18, linewidth=0
-        )
-        axes.plot(
-            curves.levels, curves.effect[k], color=hue, linewidth=1.7, label=label
-        )
-        if modelled:
-            axes.plot(curves.levels, model[k], color=hue, linewidth=1.0, dashes=(4, 2))
-    if modelled and curves.levels.size > 1:
-        axes.plot([], [], color=_AXIS, linewidth=1.0, dashes=(4, 2), label="model")
-    across = "Quantile level" if curves.levels.size > 1 else "Cluster"
-    _finish(axes, across, "Effect (units of the outcome)")
-    axes.set_title(f"Bands cover each curve with {100 * confidence:g}%", fontsize=9)
+        hue, levels = HUES[k % len(HUES)], curves.levels
+        label = f"Cluster {k + 1}, {100 * curves.share[k]:.0f}% of units"
+        area = axes.fill_between(levels, low[k], high[k], alpha=0.2)
+        area.set(facecolor=hue, edgecolor=hue, linewidth=0.5)
+        axes.plot(levels, curves.effect[k], color=hue, linewidth=1.8, label=label)
+        if curves.model_draws is not None:
+            (line,) = axes.plot(levels, curves.model_effect[k], color=hue)
+            line.set(linestyle=DASHED, linewidth=1.1)
+    if curves.model_draws is not None:
+        (key,) = axes.plot([], [], color=AXIS, linewidth=1.1, label="Model")
+        key.set(linestyle=DASHED)
+    _levels(axes, _EFFECT, title)
     return axes
+
+
+def _numbers(ax: Axes, curves: ClusterCurves, confidence: float) -> None:
+    """Curves of a single level: a dot and an interval per cluster."""
+    low, high = curves.band(confidence)
+    for k in np.flatnonzero(~curves.collapsed):
+        hue = HUES[k % len(HUES)]
+        ax.vlines(k + 1, low[k], high[k], color=hue, linewidth=1.8)
+        ax.plot(k + 1, curves.effect[k, 0], "o", color=hue, markersize=6)
+    places = np.arange(1, curves.clusters + 1)
+    names = [f"{k}\n{100 * s:.0f}% of units" for k, s in enumerate(curves.share, 1)]
+    ax.set_xticks(places, names)
+    ax.set_xlim(0.4, curves.clusters + 0.6)
 
 
 def draw_laws(curves: ClusterCurves, ax: Axes | None) -> Axes:
     """Draw the average quantile functions of both arms in every cluster."""
-    axes = _prepared(ax)
+    axes = prepared(ax)
     for k in np.flatnonzero(~curves.collapsed):
-        hue = _HUES[k % len(_HUES)]
-        for arm, law, dash in (
-            ("treated", curves.treated, (1, 0)),
-            ("untreated", curves.untreated, (4, 2)),
-        ):
-            label = f"cluster {k + 1}, {arm}"
-            axes.plot(curves.levels, law[k], color=hue, dashes=dash, label=label)
-    _finish(axes, "Quantile level", "Average quantile (units of the outcome)")
+        hue = HUES[k % len(HUES)]
+        arms = (
+            ("treated", curves.treated, "-"),
+            ("untreated", curves.untreated, DASHED),
+        )
+        for arm, law, dash in arms:
+            label = f"Cluster {k + 1}, {arm}"
+            (line,) = axes.plot(curves.levels, law[k], color=hue, label=label)
+            line.set(linestyle=dash, linewidth=1.5)
+    _levels(axes, "Average quantile (units of the outcome)", None)
     return axes
 
 
-def _prepared(ax: Axes | None) -> Axes:
-    """Axes to draw into, with the two spines that carry a scale."""
-    if ax is None:
-        from matplotlib import pyplot as plt
-
-        _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
-
-
-def _finish(ax: Axes, across: str, up: str) -> None:
-    """Labels and legend."""
-    ax.set_xlabel(across)
-    ax.set_ylabel(up)
+def _levels(ax: Axes, up: str, title: str | None) -> None:
+    """Labels, margins and legend of curves."""
+    titled(ax, "Quantile level", up, title)
     ax.margins(x=0.015)
-    ax.legend(loc="best", frameon=False, fontsize=9)
+    legend_of(ax)

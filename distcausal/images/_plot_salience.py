@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from distcausal.images._plot_style import AXIS, INK, PALE, SMALL, prepared
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -18,15 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_deletion", "draw_map", "draw_segments"]
 
-_INK, _PALE, _AXIS = "#08306b", "#d5e4f2", "#4d4d4d"
-_SMALL = 9  # points
 _SIZE = (5.0, 4.2)  # inches
 _LEAST_ALPHA = 0.15
 
 
 def draw_map(found: Salience, *, ax: Axes | None, kind: str, box: int | None) -> Axes:
     """Magnitude or direction over the image in grey."""
-    ax = _prepared(ax)
+    ax = prepared(ax, _SIZE)
     magnitude, direction = found.smoothed(box)
     height, width = found.by_band.shape[:2]
     edge = (height - magnitude.shape[0]) / 2
@@ -45,27 +45,27 @@ def draw_map(found: Salience, *, ax: Axes | None, kind: str, box: int | None) ->
     )
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
-    bar.ax.tick_params(labelsize=_SMALL, color=_AXIS)
+    bar.ax.tick_params(labelsize=SMALL, color=AXIS)
     unit = {
         "gradient": "change per unit of a pixel",
         "integrated": "share of the difference from the baseline",
         "occlusion": "fall where a window is blanked",
     }[found.method]
-    bar.set_label(f"{kind}: {unit}", fontsize=_SMALL)
-    ax.set_title(f"{found.target}", loc="left", fontsize=_SMALL, color=_AXIS)
+    bar.set_label(f"{kind}: {unit}", fontsize=SMALL)
+    ax.set_title(f"{found.target}", loc="left", fontsize=SMALL, color=AXIS)
     return ax
 
 
 def draw_deletion(found: Salience, *, ax: Axes | None) -> Axes:
     """Value while pixels are blanked, with its posterior interval."""
-    ax = _prepared(ax)
+    ax = prepared(ax, _SIZE)
     frame = found.deletion()
     ax.fill_between(
-        frame["share"], frame["conf_low"], frame["conf_high"], color=_PALE, lw=0
+        frame["share"], frame["conf_low"], frame["conf_high"], color=PALE, lw=0
     )
-    ax.plot(frame["share"], frame["value"], color=_INK, lw=1.6)
-    ax.set_xlabel("share of pixels blanked, largest attribution first", fontsize=_SMALL)
-    ax.set_ylabel(found.target, fontsize=_SMALL)
+    ax.plot(frame["share"], frame["value"], color=INK, lw=1.6)
+    ax.set_xlabel("share of pixels blanked, largest attribution first", fontsize=SMALL)
+    ax.set_ylabel(found.target, fontsize=SMALL)
     ax.set_xlim(0, 1)
     return ax
 
@@ -74,23 +74,12 @@ def draw_segments(
     found: SegmentSensitivity, *, ax: Axes | None, confidence: float
 ) -> Axes:
     """Segments in decreasing order, with their intervals."""
-    ax = _prepared(ax)
+    ax = prepared(ax, _SIZE)
     frame = found.plot_data(confidence).iloc[::-1]
     place = np.arange(len(frame))
-    ax.hlines(place, frame["conf_low"], frame["conf_high"], color=_INK, lw=1.4)
-    ax.plot(frame["estimate"], place, "o", color=_INK, ms=4)
-    ax.set_yticks(place, frame["term"], fontsize=_SMALL)
-    ax.set_xlabel(f"mean size of the attribution of {found.target}", fontsize=_SMALL)
+    ax.hlines(place, frame["conf_low"], frame["conf_high"], color=INK, lw=1.4)
+    ax.plot(frame["estimate"], place, "o", color=INK, ms=4)
+    ax.set_yticks(place, frame["term"], fontsize=SMALL)
+    ax.set_xlabel(f"mean size of the attribution of {found.target}", fontsize=SMALL)
     ax.set_xlim(left=0)
-    return ax
-
-
-def _prepared(ax: Axes | None) -> Axes:
-    """Axes to draw into, with two spines."""
-    if ax is None:
-        from matplotlib import pyplot as plt
-
-        _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(color=_AXIS, width=0.8, labelsize=_SMALL)
     return ax

@@ -16,6 +16,7 @@ __all__ = [
     "DASHED",
     "EARTH",
     "EDGE",
+    "HUES",
     "INK",
     "PALE",
     "SIZE",
@@ -30,6 +31,7 @@ __all__ = [
 
 INK, EDGE, PALE = "#08306b", "#4a7fb5", "#d5e4f2"
 EARTH, AXIS = "#a6500a", "#4d4d4d"
+HUES = (INK, "#d95f02", "#66c2a5", "#7b3294", "#b8b8b8", "#a6761d")  # of clusters
 DASHED = (0, (5, 1.6))
 SIZE = (6.0, 3.7)  # inches
 SMALL = 9  # points, for ticks and labels inside a figure

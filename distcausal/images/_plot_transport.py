@@ -1,7 +1,8 @@
 """Maps of effects at places outside the trial.
 
-Effects of either sign are drawn in two hues around a pale zero, those of one sign in
-one hue; what would be extrapolation is grey, so that it cannot be read as an effect.
+Effects of either sign are drawn in two hues around a pale zero, those of one sign on a
+scale that darkens with their size in grey print too. What would be extrapolation is a
+cross or a hatched field, so that it cannot be read as an effect.
 """
 
 from __future__ import annotations
@@ -10,6 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distcausal.images._plot_style import (
+    AXIS,
+    INK,
+    SMALL,
+    legend_above,
+    prepared,
+    titled,
+)
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -17,61 +27,107 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_effects", "draw_map"]
 
-_SIZE = (6.0, 4.4)  # inches
-_GREY = "#bdbdbd"
-_INK = "#08306b"
+_SIZE = (6.0, 4.9)  # inches
+_GREY, _PAPER = "#9a9a9a", "#f2f2f2"
+_EFFECT = "Effect (units of the outcome)"
+_LEAST, _MOST, _INKED = 8.0, 45.0, 9e3  # areas of markers, squared points
 
 
 def draw_map(result: Transport, ax: Axes | None) -> Axes:
     """Draw effects at their places, as a raster where these fill a grid."""
-    axes = _prepared(ax)
+    axes = prepared(ax, _SIZE)
     assert result.coords is not None
     shown = np.where(result.flagged, np.nan, result.mean)
-    colours = _colours(shown)
     grid = _grid(result.coords, shown)
-    if grid is not None:
-        across, up, values = grid
-        axes.set_facecolor(_GREY)
-        drawn: Any = axes.pcolormesh(across, up, values, shading="nearest", **colours)
-    else:
-        gone = result.flagged
-        x, y = result.coords.T
-        size = float(np.clip(4000 / len(x), 2, 40))
-        axes.scatter(x[gone], y[gone], s=size, color=_GREY, linewidths=0)
-        drawn = axes.scatter(
-            x[~gone], y[~gone], c=shown[~gone], s=size, linewidths=0, **colours
-        )
+    draw = _points if grid is None else _raster
+    drawn = draw(axes, result, shown, grid)
     axes.set_aspect("equal")
-    axes.figure.colorbar(drawn, ax=axes, label="Effect (units of the outcome)")
-    _title(axes, result)
+    bar = axes.figure.colorbar(drawn, ax=axes)
+    bar.set_label(_EFFECT, fontsize=SMALL + 1)
+    bar.ax.tick_params(labelsize=SMALL, color=AXIS)
+    titled(axes, "x", "y")
+    if result.flagged.any():
+        legend_above(axes, columns=1)
     return axes
+
+
+def _raster(axes: Axes, result: Transport, shown: np.ndarray, grid: Any) -> Any:
+    """Cells of a grid; those flagged stay open on a hatched ground."""
+    from matplotlib.patches import Rectangle
+
+    across, up, values = grid
+    open_: dict[str, Any] = {
+        "facecolor": _PAPER,
+        "edgecolor": _GREY,
+        "hatch": "/////",
+        "linewidth": 0,
+    }
+    axes.patch.set(**open_)
+    if result.flagged.any():
+        corner = (across[0], up[0])
+        key = Rectangle(corner, 0.0, 0.0, **open_, label=_unlike(result))
+        axes.add_patch(key)  # without extent: it is seen in the legend only
+    return axes.pcolormesh(across, up, values, shading="nearest", **_colours(shown))
+
+
+def _points(axes: Axes, result: Transport, shown: np.ndarray, _: Any) -> Any:
+    """A dot for each place, outlined so that a pale one is seen; a cross if flagged."""
+    assert result.coords is not None
+    gone = result.flagged
+    x, y = result.coords.T
+    size = float(np.clip(_INKED / len(x), _LEAST, _MOST))
+    if gone.any():
+        axes.scatter(
+            x[gone],
+            y[gone],
+            s=size,
+            color=_GREY,
+            marker="x",
+            linewidths=1.0,
+            label=_unlike(result),
+        )
+    return axes.scatter(
+        x[~gone],
+        y[~gone],
+        c=shown[~gone],
+        s=size,
+        edgecolors=AXIS,
+        linewidths=0.3,
+        **_colours(shown),
+    )
 
 
 def draw_effects(result: Transport, ax: Axes | None) -> Axes:
     """Draw how often each effect occurs among the images."""
-    axes = _prepared(ax)
+    axes = prepared(ax)
     ends = np.linspace(result.mean.min(), result.mean.max() + 1e-12, 31).tolist()
     groups = [result.mean[~result.flagged], result.mean[result.flagged]]
     weights = [result.weights[~result.flagged], result.weights[result.flagged]]
+    labels = ["Like images of the trial", _unlike(result)]
     axes.hist(
-        groups, bins=ends, weights=weights, stacked=True, color=[_INK, _GREY], lw=0
+        groups,
+        bins=ends,
+        weights=weights,
+        stacked=True,
+        color=[INK, _GREY],
+        label=labels,
+        lw=0,
     )
-    axes.set_xlabel("Effect (units of the outcome)")
-    axes.set_ylabel("Share of the region")
-    axes.spines[["top", "right"]].set_visible(False)
-    _title(axes, result)
+    titled(axes, _EFFECT, "Share of the region")
+    if result.flagged.any():
+        legend_above(axes, columns=1)
     return axes
 
 
 def _colours(values: np.ndarray) -> dict[str, Any]:
     """Colour map and its ends."""
     if np.isnan(values).all():
-        return {"cmap": "Blues", "vmin": 0.0, "vmax": 1.0}
+        return {"cmap": "viridis_r", "vmin": 0.0, "vmax": 1.0}
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if low < 0 < high:
         most = max(-low, high)
         return {"cmap": "PuOr", "vmin": -most, "vmax": most}
-    return {"cmap": "Blues" if low >= 0 else "Oranges_r", "vmin": low, "vmax": high}
+    return {"cmap": "viridis_r" if low >= 0 else "viridis", "vmin": low, "vmax": high}
 
 
 def _grid(
@@ -92,16 +148,5 @@ def _grid(
     return across, up, matrix
 
 
-def _prepared(ax: Axes | None) -> Axes:
-    if ax is None:
-        from matplotlib import pyplot as plt
-
-        _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
-    return ax
-
-
-def _title(axes: Axes, result: Transport) -> None:
-    if result.flagged.any():
-        axes.set_title(
-            f"grey: {result.flagged_share:.1%} unlike the trial's images", fontsize=9
-        )
+def _unlike(result: Transport) -> str:
+    return f"Unlike images of the trial: {result.flagged_share:.1%}"

@@ -253,7 +253,7 @@ def test_frames_tables_and_json_hold_what_the_object_does():
 
 
 @pytest.mark.filterwarnings("ignore:.*are less like")
-def test_maps_are_points_or_rasters_and_leave_flagged_images_grey():
+def test_maps_are_points_or_rasters_and_leave_flagged_images_out_of_the_colours():
     x, y = np.meshgrid(np.linspace(-1, 1, 12), np.linspace(0, 1, 8))
     coords = np.column_stack([x.ravel(), y.ravel()])
     features = np.column_stack([2 * x.ravel(), y.ravel()])
@@ -261,7 +261,8 @@ def test_maps_are_points_or_rasters_and_leave_flagged_images_grey():
     raster = moved(features, coords=coords).plot()
     (mesh,) = [one for one in raster.collections if hasattr(one, "get_coordinates")]
     assert np.isnan(np.ma.filled(mesh.get_array(), np.nan)).sum() >= 9
-    assert "unlike the trial's images" in raster.get_title()
+    (said,) = raster.get_legend().get_texts()
+    assert said.get_text().startswith("Unlike images of the trial")
     points = moved(features[:-1], coords=coords[:-1]).plot()
     assert len(points.collections) == 2
     assert moved(features).plot().get_xlabel().startswith("Effect")

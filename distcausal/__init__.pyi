@@ -1,5 +1,3 @@
-from distcausal.images.relaxed import Relaxed as Relaxed
-from distcausal.images.nuts import NUTS as NUTS
 from distcausal import data as data
 from distcausal import datasets as datasets
 from distcausal import design as design
@@ -130,15 +128,16 @@ from distcausal.images.api import image_effects as image_effects
 from distcausal.images.brought import CallableSource as CallableSource
 from distcausal.images.brought import FolderSource as FolderSource
 from distcausal.images.calibration import Calibration as Calibration
+from distcausal.images.cnn import SmallCNN as SmallCNN
 from distcausal.images.composed import Crop as Crop
 from distcausal.images.composed import MultiScale as MultiScale
-from distcausal.images.composed import Sequence as Sequence
 from distcausal.images.conformal import UnitEffects as UnitEffects
 from distcausal.images.engines import SVI as SVI
 from distcausal.images.families import StudentT as StudentT
 from distcausal.images.families_hurdle import Hurdle as Hurdle
 from distcausal.images.features import FeatureCache as FeatureCache
 from distcausal.images.homogeneity import EffectHomogeneity as EffectHomogeneity
+from distcausal.images.nuts import NUTS as NUTS
 from distcausal.images.orthogonal import EffectParts as EffectParts
 from distcausal.images.pca import PCA as PCA
 from distcausal.images.pca import Flatten as Flatten
@@ -146,9 +145,11 @@ from distcausal.images.policy import PolicyValues as PolicyValues
 from distcausal.images.precomputed import Precomputed as Precomputed
 from distcausal.images.random_conv import RandomConvFeatures as RandomConvFeatures
 from distcausal.images.rate import RankWeightedEffect as RankWeightedEffect
+from distcausal.images.relaxed import Relaxed as Relaxed
 from distcausal.images.result import ImageEffects as ImageEffects
 from distcausal.images.salience_result import Salience as Salience
 from distcausal.images.segments import SegmentSensitivity as SegmentSensitivity
+from distcausal.images.sequence import Sequence as Sequence
 from distcausal.images.source import ArraySource as ArraySource
 from distcausal.images.source import ImageSource as ImageSource
 from distcausal.images.statistics import ColorMoments as ColorMoments

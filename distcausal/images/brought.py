@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 
 from distcausal.errors import DataError, DesignError, listing
+from distcausal.images.keys import as_keys, key_bytes
 from distcausal.images.source import (
     KeyedImages,
     NanPolicy,
     Resize,
-    as_keys,
     check_kind,
     check_same_shape,
-    key_bytes,
     plain,
     prepared,
     stacked,

@@ -21,8 +21,9 @@ from distcausal._base.keys import Seed, seed_record
 from distcausal._base.progress import steps
 from distcausal.errors import DataError, DesignError
 from distcausal.images.encoder import Encoder, FittedEncoder
+from distcausal.images.keys import Lookup, as_keys, key_bytes
 from distcausal.images.reading import blocks
-from distcausal.images.source import ImageSource, Lookup, as_keys, key_bytes
+from distcausal.images.source import ImageSource
 
 __all__ = ["FeatureCache", "features", "fit_features"]
 

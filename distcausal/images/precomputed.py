@@ -20,10 +20,11 @@ from distcausal._base.keys import Seed
 from distcausal._base.typing import Array
 from distcausal.errors import DataError, DesignError, listing
 from distcausal.images.brought import name_of
+from distcausal.images.keys import Lookup, as_keys, check_keys, key_bytes
 from distcausal.images.projection import Projection, Sums, components
 from distcausal.images.reading import blocks
 from distcausal.images.scan import Moments, scan
-from distcausal.images.source import ImageSource, Lookup, as_keys, check_keys, key_bytes
+from distcausal.images.source import ImageSource
 from distcausal.images.training import whole_number
 
 __all__ = ["FittedPrecomputed", "Precomputed"]

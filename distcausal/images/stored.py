@@ -19,12 +19,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from distcausal.errors import DataError, listing
-from distcausal.images.source import (
-    KeyedImages,
-    NanPolicy,
-    as_keys,
-    key_bytes,
-)
+from distcausal.images.keys import as_keys, key_bytes
+from distcausal.images.source import KeyedImages, NanPolicy
 
 __all__ = ["MemmapSource", "ShardSource", "existing"]
 

@@ -18,10 +18,11 @@ import numpy as np
 from distcausal._base.keys import Seed, check_seed
 from distcausal.errors import DataError, DataWarning, DesignError, listing
 from distcausal.images.encoder import Fitted, Recipe, State, run, width
+from distcausal.images.keys import as_keys
 from distcausal.images.projection import Projection, Sums, components
 from distcausal.images.reading import blocks
 from distcausal.images.scan import Contents, Moments, scan
-from distcausal.images.source import ImageSource, as_keys
+from distcausal.images.source import ImageSource
 
 __all__ = ["Rows", "Trained", "check_moments", "check_single", "whole_number"]
 

@@ -24,11 +24,12 @@ from distcausal.errors import DataError, DesignError, InferenceWarning
 from distcausal.images.aipw import AverageEffect, influence
 from distcausal.images.encoder import FittedEncoder
 from distcausal.images.features import features as encode
+from distcausal.images.keys import as_keys
 from distcausal.images.novelty import Tilt, novelty, tilt
 from distcausal.images.posterior import Posterior
 from distcausal.images.scan import check_range
 from distcausal.images.scores import Scores
-from distcausal.images.source import ArraySource, as_keys
+from distcausal.images.source import ArraySource
 from distcausal.images.transported import Transport
 from distcausal.images.trial import Trial
 from distcausal.numerics.band import check_confidence

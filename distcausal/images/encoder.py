@@ -179,6 +179,9 @@ def run(recipe: Recipe, state: State, batch: np.ndarray) -> np.ndarray:
     Images go through the compiled function in tiles of one shape, the last one padded.
     """
     batch = np.asarray(batch)
+    if batch.dtype.itemsize == 8:
+        # JAX would cut whole numbers of 64 bits to their lower half.
+        batch = batch.astype(np.float32)
     tile = _tile(batch.shape[1:])
     side_by_side = jax.default_backend() != "cpu"
     out = []

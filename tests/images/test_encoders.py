@@ -437,6 +437,18 @@ def test_pixels_in_bytes_and_in_floats_give_the_same_features() -> None:
     assert_array_equal(in_bytes, in_floats)
 
 
+@pytest.mark.parametrize("kind", ["i8", "u8", "f2", "i2", "?"])
+def test_pixels_of_every_type_are_numbers(kind: str) -> None:
+    steps = IMAGES.clip(0, 255).astype(np.uint8) // 64
+    stored = (steps > 1 if kind == "?" else steps).astype(kind)
+    if stored.itemsize == 8:
+        stored <<= 40  # beyond 32 bits
+    found = fit_features(dc.PCA(size=5), dc.ArraySource(stored))[1]
+    wanted = fit_features(dc.PCA(size=5), dc.ArraySource(stored.astype(np.float32)))[1]
+    assert_allclose(found, wanted, atol=1e-5)
+    assert found[:, 0].std() == pytest.approx(1)
+
+
 def test_pixels_far_from_zero_keep_their_digits(fits: dict) -> None:
     far = fit_features(dc.PCA(size=5), dc.ArraySource(IMAGES + 1e5))[1]
     # float32 has steps of 0.008 there, against a spread of 40

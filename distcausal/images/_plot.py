@@ -29,6 +29,7 @@ from distcausal.images._plot_style import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from distcausal.images.calibration import Calibration
@@ -36,7 +37,13 @@ if TYPE_CHECKING:
     from distcausal.images.rate import RankWeightedEffect
     from distcausal.images.result import ImageEffects
 
-__all__ = ["draw_calibration", "draw_comparison", "draw_effects", "draw_gain"]
+__all__ = [
+    "draw_calibration",
+    "draw_comparison",
+    "draw_effects",
+    "draw_gain",
+    "effects_frame",
+]
 
 _ROW = 0.75  # inches per cluster
 _TALL = 0.62  # of a row, the height of a density
@@ -46,32 +53,64 @@ _SEEN = (0.005, 0.995)  # quantiles between which a density is drawn
 _OUTCOME = "units of the outcome"
 
 
+def effects_frame(fit: ImageEffects, confidence: float = 0.95) -> pd.DataFrame:
+    """One row per row of `draw_effects`: each cluster, then all units.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    confidence
+        Coverage of the intervals.
+
+    Returns
+    -------
+    Columns term (``"cluster 1"``, ..., ``"all units"``), share of units assigned out of
+    fold, and estimate, std_error, conf_low and conf_high, each with ``model_`` and with
+    ``design_`` before its name.
+    """
+    frame = tidy(fit, confidence).set_index("term")
+    terms = [f"cluster {k + 1}" for k in range(fit.posterior.clusters)]
+    rows = {
+        "model": [*(f"{term}, model" for term in terms), "implied average effect"],
+        "design": [*(f"{term}, design" for term in terms), "average effect"],
+    }
+    found = frame.loc[rows["model"], []].reset_index(drop=True)
+    found["term"] = [*terms, "all units"]
+    found["share"] = [*fit.design.share, 1.0]
+    for kind, names in rows.items():
+        for column in ("estimate", "std_error", "conf_low", "conf_high"):
+            found[f"{kind}_{column}"] = frame.loc[names, column].to_numpy(float)
+    return found
+
+
 def draw_effects(fit: ImageEffects, *, ax: Axes | None, confidence: float) -> Axes:
     """Posterior densities of the effects, the design's intervals under them.
 
     A row per cluster and one for the average effect; densities share one height, so
     that a narrow one does not dwarf the others.
     """
-    clusters = fit.posterior.clusters
-    rows = clusters + 1
+    frame = effects_frame(fit, confidence)
+    rows = len(frame)
     axes = prepared(ax, (6.0, 1.5 + _ROW * rows))
-    frame = tidy(fit, confidence).set_index("term")
-    draws = [*fit.posterior.effects[..., 0].T, implied_draws(fit)]
-    names = [f"cluster {k + 1}, design" for k in range(clusters)]
     axes.axvline(0.0, color=AXIS, linewidth=0.8, zorder=1)
-    for place, (sample, name) in enumerate(
-        zip(draws, [*names, "average effect"], strict=True)
-    ):
+    labels: tuple[str | None, ...] = (
+        "Model: posterior",
+        f"Design: estimate, {percent(confidence)} interval",
+    )
+    ends = [f"design_{name}" for name in ("estimate", "conf_low", "conf_high")]
+    draws = [*fit.posterior.effects[..., 0].T, implied_draws(fit)]
+    for place, sample in enumerate(draws):
         base = float(rows - 1 - place)
-        _density(axes, sample, base, "Model: posterior" if place == 0 else None)
-        row = frame.loc[name, ["estimate", "conf_low", "conf_high"]].to_numpy(float)
-        label = f"Design: estimate, {percent(confidence)} interval"
-        _interval(axes, row, base - _BELOW, label if place == 0 else None, sample)
-    labels = [
-        f"Cluster {k + 1}\n{100 * share:.0f}% of units"
-        for k, share in enumerate(fit.design.share)
+        row = frame.loc[place, ends].to_numpy(float)
+        _density(axes, sample, base, labels[0])
+        _interval(axes, row, base - _BELOW, labels[1], sample)
+        labels = (None, None if np.isfinite(row[0]) else labels[1])
+    names = [
+        f"{term.capitalize()}\n{100 * share:.0f}% of units"
+        for term, share in zip(frame["term"][:-1], frame["share"], strict=False)
     ]
-    axes.set_yticks(np.arange(rows)[::-1], [*labels, "All units"])
+    axes.set_yticks(np.arange(rows)[::-1], [*names, "All units"])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.4, rows - 0.2)

@@ -26,6 +26,7 @@ from distcausal.numerics.student import reach
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from distcausal._base.table import Table
 
@@ -324,6 +325,19 @@ class DesignEffects(Result):
             "ate_std_error": self.ate.std_error,
         }
         return pd.DataFrame([row])
+
+    def plot_data(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return `tidy` of the first outcome, the mean where there are several."""
+        frame = self.tidy(confidence)
+        return frame[frame["outcome"] == 0] if "outcome" in frame else frame
+
+    def plot(self, ax: Axes | None = None, *, confidence: float = 0.95) -> Axes:
+        """Draw the effect of each cluster and of all units; returns the axes."""
+        from distcausal.images._plot_lists import draw_estimates
+
+        across = "Average effect (units of the outcome)"
+        frame = self.plot_data(confidence)
+        return draw_estimates(frame, ax=ax, across=across, confidence=confidence)
 
     def summary(self) -> Table:
         """Return the printable table, one line per cluster."""

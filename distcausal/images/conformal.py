@@ -28,6 +28,7 @@ from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from distcausal._base.table import Table
 
@@ -101,6 +102,12 @@ class UnitEffects(Result):
     def plot_data(self) -> pd.DataFrame:
         """Return the table of `tidy`."""
         return self.tidy()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the intervals, ordered by their middle; returns the axes."""
+        from distcausal.images._plot_lists import draw_units
+
+        return draw_units(self, ax=ax)
 
     def summary(self) -> Table:
         """Return the printable table."""

@@ -31,6 +31,7 @@ from distcausal.images.sequential import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from distcausal._base.table import Table
 
@@ -121,6 +122,12 @@ class EffectHomogeneity(Result):
 
         splits = np.arange(len(self.split_p_values))
         return pd.DataFrame({"split": splits, "p_value": self.split_p_values})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the p-value of each split and of all together; returns the axes."""
+        from distcausal.images._plot_lists import draw_splits
+
+        return draw_splits(self, ax=ax)
 
     def summary(self) -> Table:
         """Return the printable table, one line per test."""

@@ -26,6 +26,7 @@ from distcausal.images.sequential import COMBINE, combined, statistics
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from distcausal._base.table import Table
 
@@ -220,6 +221,12 @@ class EffectParts(Result):
     def plot_data(self) -> pd.DataFrame:
         """Return the table of `tidy`."""
         return self.tidy()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the spread of effects due to either part; returns the axes."""
+        from distcausal.images._plot_lists import draw_parts
+
+        return draw_parts(self, ax=ax)
 
     def summary(self) -> Table:
         """Return the printable table, one line per part."""

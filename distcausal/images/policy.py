@@ -27,6 +27,7 @@ from distcausal.numerics.student import reach
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from distcausal._base.table import Table
 
@@ -107,9 +108,17 @@ class PolicyValues(Result):
         }
         return pd.DataFrame([row])
 
-    def plot_data(self) -> pd.DataFrame:
-        """Return the table of `tidy`: one point per rule, gain against share."""
-        return self.tidy()
+    def plot_data(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return the table of `tidy`: one row per rule."""
+        return self.tidy(confidence)
+
+    def plot(self, ax: Axes | None = None, *, confidence: float = 0.95) -> Axes:
+        """Draw the gain of each rule with its interval; returns the axes."""
+        from distcausal.images._plot_lists import draw_estimates
+
+        across = "Gain over treating nobody\n(units of the outcome, per unit)"
+        frame = self.plot_data(confidence)
+        return draw_estimates(frame, ax=ax, across=across, confidence=confidence)
 
     def summary(self) -> Table:
         """Return the printable table, one line per rule."""

@@ -142,7 +142,7 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
         treatment=treatment,
         weights=weights,
         covariates=columns[kept],
-        group=groups_of(image, np.arange(len(keys)), cluster),
+        group=groups_of(keys, image, np.arange(len(keys)), cluster),
         propensity=_propensity(data, roles.propensity, kept),
         features=np.zeros((len(keys), 0)),
     )

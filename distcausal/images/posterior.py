@@ -133,7 +133,8 @@ def _translate(
             treatment=jnp.arange(2.0, dtype=evidence.outcome.dtype),
             known_variance=jnp.zeros((2, layout.outcomes), evidence.outcome.dtype),
         )
-        noise = jnp.sqrt(noise_variance(params, arms, lane, layout)) * lane.scale
+        noise = jnp.sqrt(noise_variance(params, arms, lane, layout))
+        noise = noise * lane.scale[: noise.shape[-1]][None, None, :]
         effects = mean_effects(params, evidence, lane, layout)
         bias = jnp.where(lane.active, params["bias"] @ lane.contrast, -jnp.inf)
         return total + jax.nn.softmax(bracket, axis=1), (weights, bias, effects, noise)

@@ -179,7 +179,7 @@ def _joined(asked: Asked, features: np.ndarray) -> Trial:
             DataWarning,
             stacklevel=4,
         )
-    group = groups_of(trial.image, copy, asked.cluster)
+    group = groups_of(trial.keys, trial.image, copy, asked.cluster)
     return replace(trial, features=features, group=group)
 
 

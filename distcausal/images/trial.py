@@ -77,12 +77,17 @@ class Trial(Record):
 
 
 def groups_of(
-    image: np.ndarray, duplicate: np.ndarray, cluster: np.ndarray | None
+    keys: np.ndarray,
+    image: np.ndarray,
+    duplicate: np.ndarray,
+    cluster: np.ndarray | None,
 ) -> np.ndarray:
     """Groups of units joined by an image, a copy of it, or a cluster, ``(unit,)``.
 
     Parameters
     ----------
+    keys
+        Labels of the images, ``(image,)``.
     image
         Position of each unit's image.
     duplicate
@@ -92,9 +97,13 @@ def groups_of(
 
     Returns
     -------
-    Whole numbers from 0; they follow the order of the labels, or of the images.
+    Whole numbers from 0 in the order of the labels, of clusters or else of images, so
+    that neither they nor the folds drawn from them depend on the order of the units.
     """
-    by_image = duplicate[image]
+    rank = np.unique(keys, return_inverse=True)[1]
+    least = np.full(len(keys), len(keys))
+    np.minimum.at(least, duplicate, rank)
+    by_image = least[duplicate][image]
     if cluster is None:
         return np.unique(by_image, return_inverse=True)[1]
     from scipy.sparse import coo_matrix

@@ -1,0 +1,190 @@
+"""What holds of the whole estimate, from images to effects."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+import distcausal as dc
+from distcausal.errors import DataWarning, DesignError, IdentificationError
+from distcausal.images.crossfit import fold_rules, training_masks
+from distcausal.images.stages import layout_for
+
+from .cases import FAST, UNITS, columns, fit, trial_data, usual
+
+# Fits repeat the same steps on numbers that differ by rounding, which a few hundred
+# steps of a contracting search do not enlarge by more than this.
+CLOSE = 1e-6
+
+
+def test_the_clusters_put_in_are_found() -> None:
+    found = usual()
+    effects = found.cluster_effects()
+    assert abs(effects["model_estimate"] - [0.0, 3.0]).max() < 0.4
+    assert abs(effects["design_estimate"] - [0.0, 3.0]).max() < 0.6
+    member = found.cluster_probabilities().argmax(axis=1)
+    assert (member == columns()["bar"]).mean() > 0.95
+
+
+def test_probabilities_sum_to_one_whatever_their_kind() -> None:
+    for kind in ("prior", "posterior"):
+        for level in ("image", "unit"):
+            share = usual().cluster_probabilities(kind, level)
+            np.testing.assert_allclose(share.sum(axis=1), 1.0, atol=1e-12)
+
+
+def test_shares_times_effects_add_up_to_the_average_effect() -> None:
+    design = usual().design
+    total = float(design.share @ design.estimate[:, 0])
+    assert abs(total - usual().ate.estimate) < 1e-10
+
+
+def test_the_implied_average_lies_between_the_effects() -> None:
+    effects = usual().cluster_effects()["model_estimate"]
+    assert effects.min() <= usual().implied_ate <= effects.max()
+
+
+def test_units_of_the_outcome_scale_effects_and_nothing_else() -> None:
+    moved = fit(trial_data(y=5.0 + 20.0 * columns()["y"]))
+    one, other = usual().cluster_effects(), moved.cluster_effects()
+    for name in ("model_estimate", "model_std_error", "design_estimate"):
+        np.testing.assert_allclose(other[name], 20.0 * one[name], rtol=CLOSE)
+    np.testing.assert_allclose(other["share"], one["share"], atol=CLOSE)
+
+
+def test_the_order_of_units_changes_nothing() -> None:
+    order = np.random.default_rng(3).permutation(UNITS)
+    data = trial_data().take(order)
+    one, other = usual(), fit(data)
+    np.testing.assert_allclose(
+        other.cluster_effects().to_numpy(), one.cluster_effects().to_numpy(), atol=1e-5
+    )
+    place = [other.keys.tolist().index(key) for key in one.keys.tolist()]
+    np.testing.assert_allclose(other.cate().mean[place], one.cate().mean, atol=1e-5)
+
+
+def test_a_unit_of_weight_two_is_two_units_of_one_image() -> None:
+    own = columns()
+    weights = 1.0 + (np.arange(UNITS) < 20)
+    heavy = fit(trial_data(v=weights), weights="v", image_intercepts=False)
+    twice = np.concatenate([np.arange(UNITS), np.arange(20)])
+    data = dc.RandomDistributions.from_samples(
+        [[0.0]] * len(twice),
+        columns={"w": own["w"][twice], "y": own["y"][twice], "key": twice},
+    )
+    source = dc.ArraySource(own["image"], np.arange(UNITS))
+    split = fit(data, image=source, image_key="key", image_intercepts=False)
+    one = heavy.cluster_effects().to_numpy()
+    np.testing.assert_allclose(split.cluster_effects().to_numpy(), one, atol=1e-5)
+
+
+def test_held_out_outcomes_and_arms_have_no_part_in_their_predictions() -> None:
+    found = usual()
+    trial, fold = found.trial, found.scores.fold
+    layout = layout_for(trial, found.model)
+    held = fold[0] == 1
+    outcome, arm = trial.outcome.copy(), trial.treatment.copy()
+    outcome[held] = 1e3 * np.arange(held.sum())[:, None]
+    arm[held] = 1.0 - arm[held]
+    other = type(trial)(**{**vars(trial), "outcome": outcome, "treatment": arm})
+    one = fold_rules(trial, layout, 2, fold[:1], 0)
+    two = fold_rules(other, layout, 2, fold[:1], 0)
+    np.testing.assert_array_equal(one.probs[0, held], two.probs[0, held])
+    np.testing.assert_array_equal(one.effect[0, held], two.effect[0, held])
+    later = fold[0] > 1
+    assert (one.effect_before[0, later] != two.effect_before[0, later]).any()
+    np.testing.assert_array_equal(
+        one.effect_before[0, held], two.effect_before[0, held]
+    )
+
+
+def test_earlier_folds_are_all_that_a_sequential_rule_sees() -> None:
+    fold = np.array([[0, 1, 2, 3, 0, 1, 2, 3]])
+    other, before = training_masks(fold)
+    assert other.shape == (1, 4, 8)
+    assert before.shape == (1, 2, 8)
+    np.testing.assert_array_equal(other[0, 2], fold[0] != 2)
+    np.testing.assert_array_equal(before[0, 0], fold[0] < 1)
+    np.testing.assert_array_equal(before[0, 1], fold[0] < 2)
+
+
+def test_the_same_call_gives_the_same_bits() -> None:
+    one, two = usual(), fit()
+    np.testing.assert_array_equal(one.posterior.effects, two.posterior.effects)
+    np.testing.assert_array_equal(one.scores.score, two.scores.score)
+
+
+def test_one_cluster_is_the_model_without_heterogeneity() -> None:
+    found = fit(clusters=1)
+    effects = found.cluster_effects()
+    assert effects["share"].tolist() == pytest.approx([1.0], abs=1e-12)
+    assert (found.cluster_probabilities() == 1.0).all()
+    assert effects["design_estimate"][0] == pytest.approx(found.ate.estimate, abs=1e-12)
+    assert found.implied_ate == pytest.approx(effects["model_estimate"][0])
+    assert abs(effects["model_estimate"][0] - found.ate.estimate) < 0.2
+
+
+def test_images_that_are_all_alike_identify_no_clusters() -> None:
+    same = np.repeat(columns()["image"][:1], UNITS, axis=0)
+    with (
+        pytest.warns(DataWarning),
+        pytest.raises(IdentificationError, match=r"same features"),
+    ):
+        fit(trial_data(image=same), encoder=dc.RandomConvFeatures(n_filters=8, patch=4))
+
+
+def test_few_images_for_many_clusters_are_refused() -> None:
+    source = dc.ArraySource(columns()["image"][:3])
+    with pytest.raises(DesignError, match="3 images cannot be told into 2"):
+        fit(trial_data(key=np.arange(UNITS) % 3), image=source, image_key="key")
+
+
+def test_copies_of_an_image_stay_together_and_are_counted() -> None:
+    image = columns()["image"].copy()
+    image[7] = image[3]
+    with pytest.warns(DataWarning, match=r"1 of 120 images are copies .*\(7\)"):
+        found = fit(trial_data(image=image))
+    assert found.trial.group[7] == found.trial.group[3]
+    assert (found.scores.fold[:, 7] == found.scores.fold[:, 3]).all()
+
+
+def test_a_result_outlives_the_session() -> None:
+    again = pickle.loads(pickle.dumps(usual()))
+    assert again.cluster_effects().equals(usual().cluster_effects())
+    np.testing.assert_array_equal(again.cate().mean, usual().cate().mean)
+
+
+def test_new_images_give_what_the_trial_gave_for_them() -> None:
+    again = usual().cate(columns()["image"][:5])
+    np.testing.assert_allclose(again.mean, usual().cate().mean[:5], atol=1e-9)
+
+
+def test_settings_repeat_the_call() -> None:
+    settings = usual().settings
+    assert settings["clusters"] == 2
+    assert settings["splits"] == FAST["splits"]
+    assert settings["seed"] == 0
+    assert "jax" in settings["versions"]
+
+
+@pytest.mark.parametrize("argument", ["clusters", "folds", "splits"])
+def test_numbers_that_are_no_numbers_are_refused(argument: str) -> None:
+    with pytest.raises(DesignError, match=argument):
+        fit(**{argument: 0})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"variance": "cluster"},
+        {"latent_level": "place"},
+        {"engine": "gibbs"},
+        {"family": "cauchy"},
+        {"seed": -1},
+    ],
+)
+def test_unknown_words_are_refused_with_those_there_are(wrong: dict) -> None:
+    with pytest.raises(DesignError, match=next(iter(wrong))):
+        fit(**wrong)

@@ -40,8 +40,8 @@ _MASS = 0.05  # share at one value that no continuous law has
 _SINGLE = 0.5
 _GAIN = 1.0  # log units that a finished search should no longer gain
 _NEAR = 10.0  # bounds within so many log units cannot be told apart with confidence
-_AGREE = 0.8  # Rand index of restarts that found one solution
-_HELD_OUT = 0.6  # and of clusters found with and without a fold
+_AGREE = 0.7  # Rand index of restarts that found one solution
+_HELD_OUT = 0.5  # and of clusters found with and without a fold
 _LEAST_SHARE = 0.05
 _SURE = 0.99
 _GAP = 0.3
@@ -49,7 +49,7 @@ _SKEW, _TAILS = 1.0, 3.0
 _DISTANCE = 2.0  # standard errors
 _UNEVEN = 3.5  # the same, for the largest of many differences
 _R_HAT, _DRAWS = 1.05, 100.0
-_DROP = 5.0  # log units; without clusters 1 to 3 are lost in trials of 1,000 units
+_DROP = 4.0  # log units; without clusters 1 to 3 are lost in trials of 1,000 units
 
 
 def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:

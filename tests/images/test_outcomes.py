@@ -165,3 +165,29 @@ def test_what_is_not_one_number_per_unit_is_refused(column, message):
     data = dc.RandomDistributions.from_samples([[1.0], [2.0]])
     with pytest.raises(DataError, match=message):
         read_outcome(data, column)
+
+
+@pytest.mark.slow
+def test_a_fit_to_point_masses_is_the_fit_to_the_numbers():
+    sim = dc.datasets.make_image_effects(80, test=5, seed=2)
+    roles = dict(sim.roles)
+    name = roles.pop("outcome")
+    masses = dc.RandomDistributions.from_samples(
+        list(np.asarray(sim.data.columns[name])[:, None]), columns=sim.data.columns
+    )
+    options = {
+        "encoder": dc.PCA(size=3),
+        "engine": dc.SVI(steps=60, restarts=2, draws=20),
+        "folds": 2,
+        "splits": 2,
+    }
+    plain = dc.image_effects(sim.data, outcome=name, **roles, **options)
+    whole = dc.image_effects(masses, **roles, **options)
+    assert_array_equal(whole.posterior.effects, plain.posterior.effects)
+    assert_array_equal(whole.cate().mean, plain.cate().mean)
+    assert_array_equal(whole.design.estimate, plain.design.estimate)
+    assert_array_equal(whole.design.std_error, plain.design.std_error)
+    assert_array_equal(whole.scores.score, plain.scores.score)
+    assert whole.homogeneity_test() == plain.homogeneity_test()
+    curves = whole.curves(draws=39)
+    assert_allclose(curves.effect, np.tile(plain.design.estimate, 99), rtol=1e-9)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 
 import distcausal as dc
 from distcausal.images.features import features, fit_features
@@ -36,6 +39,45 @@ class Counted:
 @pytest.fixture(scope="module")
 def fitted() -> object:
     return dc.PCA(size=4).fit(dc.ArraySource(IMAGES, KEYS))
+
+
+CONV = dc.RandomConvFeatures(n_filters=4, patch=3, size=3)
+
+
+@pytest.fixture(scope="module")
+def convolved() -> tuple[object, np.ndarray]:
+    return fit_features(CONV, dc.ArraySource(IMAGES, KEYS))
+
+
+@given(st.lists(st.integers(0, 19), max_size=30), st.sampled_from([None, 1, 3, 8, 50]))
+def test_features_follow_the_keys_whatever_their_order_number_and_batch(
+    convolved: tuple, places: list[int], batch: int | None
+) -> None:
+    fitted, whole = convolved
+    found = features(fitted, Counted(), KEYS[places], batch=batch)
+    assert_array_equal(found, whole[places])
+
+
+@given(st.lists(st.lists(st.integers(0, 19), max_size=12), max_size=4))
+def test_cached_and_uncached_features_are_equal_whatever_was_asked_before(
+    convolved: tuple, requests: list[list[int]]
+) -> None:
+    fitted, whole = convolved
+    with TemporaryDirectory() as folder:
+        cache, source = dc.FeatureCache(folder), Counted()
+        for places in requests:
+            found = features(fitted, source, KEYS[places], cache=cache)
+            assert_array_equal(found, whole[places])
+    assert source.asked == len({place for places in requests for place in places})
+
+
+@given(st.permutations(range(20)))
+def test_the_order_of_the_images_does_not_matter_for_a_fit(
+    convolved: tuple, order: list[int]
+) -> None:
+    moved = fit_features(CONV, dc.ArraySource(IMAGES[order]))[1]
+    # Sums in another order: the last bits, by the ratio of neighbouring variances.
+    assert_allclose(moved, convolved[1][order], atol=1e-6)
 
 
 def test_cached_features_are_the_computed_ones_bit_for_bit(

@@ -18,10 +18,15 @@ from distcausal.images._plot import (
     draw_comparison,
     draw_effects,
     draw_gain,
+    effects_frame,
 )
 from distcausal.images._plot_course import course_frame, draw_course
 from distcausal.images._plot_exemplars import draw_exemplars, exemplar_frame
 from distcausal.images.calibration import calibration
+from distcausal.images.conformal import UnitEffects
+from distcausal.images.homogeneity import effect_homogeneity
+from distcausal.images.orthogonal import EffectParts
+from distcausal.images.policy import policy_values
 from distcausal.images.rate import compare_rates, rate
 from distcausal.images.source import ArraySource
 from tests.images.result_doubles import DRAWS, UNITS, comparison, fitted
@@ -31,6 +36,27 @@ FIT = fitted()
 SIDE = 4
 # The pixels of each image hold its position, so a figure shows which one it drew.
 IMAGES = np.broadcast_to(np.arange(UNITS)[:, None, None], (UNITS, SIDE, SIDE))
+PARTS = EffectParts(
+    share_predicted=0.3,
+    slopes=np.array([1.0, 0.9]),
+    variance=np.array([0.04, 0.36]),
+    share_image=0.9,
+    p_tabular=0.21,
+    p_image=1e-4,
+    used=9,
+    missing=0,
+    combine="mean",
+    settings={},
+)
+MIDDLES, HALVES = np.array([3.0, -1.0, 2.0]), np.array([1.0, 2.0, 4.0])
+UNIT_INTERVALS = UnitEffects(
+    low=np.append(MIDDLES - HALVES, -np.inf),
+    high=np.append(MIDDLES + HALVES, np.inf),
+    half_width=2.0,
+    confidence=0.9,
+    infinite=1,
+    settings={},
+)
 DRAWINGS = {
     "effects": lambda ax: draw_effects(FIT, ax=ax, confidence=0.95),
     "one cluster": lambda ax: draw_effects(fitted(clusters=1), ax=ax, confidence=0.95),
@@ -41,7 +67,13 @@ DRAWINGS = {
     ),
     "comparison": lambda ax: draw_comparison(comparison(), ax=ax),
     "course": lambda ax: draw_course(FIT, ax=ax),
+    "design": lambda ax: FIT.design.plot(ax),
+    "rules": lambda ax: policy_values(FIT.scores).plot(ax),
+    "splits": lambda ax: effect_homogeneity(FIT.scores).plot(ax),
+    "parts": lambda ax: PARTS.plot(ax),
+    "units": lambda ax: UNIT_INTERVALS.plot(ax),
 }
+UNITED = ["effects", "gain", "calibration", "design", "rules", "parts", "units"]
 every_drawing = pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
 
 
@@ -109,10 +141,27 @@ def test_nothing_drawn_leaves_the_axes_or_goes_nameless(draw):
         assert all(each.get_text()[0] != "_" for each in ax.get_legend().texts)
 
 
-@pytest.mark.parametrize("name", ["effects", "gain", "calibration"])
+@pytest.mark.parametrize("name", UNITED)
 def test_effects_are_drawn_in_named_units(name):
     ax = DRAWINGS[name](axes())
     assert "units of the outcome" in ax.get_xlabel() + ax.get_ylabel()
+
+
+@pytest.mark.parametrize("clusters", [1, 2])
+def test_frame_of_the_effects_pairs_model_and_design(clusters):
+    fit = fitted(clusters=clusters)
+    frame = effects_frame(fit, 0.9)
+    long = tidy(fit, 0.9).set_index("term")
+    terms = [f"cluster {k + 1}" for k in range(clusters)]
+    assert frame["term"].tolist() == [*terms, "all units"]
+    names = {
+        "model": [*(f"{each}, model" for each in terms), "implied average effect"],
+        "design": [*(f"{each}, design" for each in terms), "average effect"],
+    }
+    for kind, rows in names.items():
+        for column in ("estimate", "std_error", "conf_low", "conf_high"):
+            assert_allclose(frame[f"{kind}_{column}"], long.loc[rows, column])
+    assert_allclose(frame["share"], [*fit.design.share, 1.0])
 
 
 def test_intervals_of_the_design_stand_under_densities_of_the_model():
@@ -334,3 +383,58 @@ def test_lines_of_the_calibration_differ_in_dash_as_well_as_colour():
     assert same.get_linestyle() != fitted_line.get_linestyle()
     colours = [lightness(each.get_color()) for each in (same, fitted_line)]
     assert abs(colours[0] - colours[1]) > 0.15
+
+
+def test_list_of_estimates_draws_every_row_from_top_to_bottom():
+    values = policy_values(FIT.scores)
+    ax = values.plot(axes(), confidence=0.8)
+    frame = values.plot_data(0.8)
+    (bars,) = ax.collections
+    ends = np.array(bars.get_segments())
+    assert_allclose(ends[:, :, 0], frame[["conf_low", "conf_high"]])
+    assert np.all(np.diff(ends[:, 0, 1]) < 0)
+    assert_allclose(ax.lines[-1].get_xdata(), frame["estimate"])
+    first = ax.get_yticklabels()[0].get_text()
+    share = 100 * frame["treated"][0]
+    assert first == f"Cluster 2 ({share:.0f}% of units)"
+
+
+def test_list_of_estimates_keeps_the_row_of_what_was_not_estimated():
+    with pytest.warns(InferenceWarning, match="collapsed"):
+        fit = fitted(clusters=3)
+    ax = fit.design.plot(axes())
+    (said,) = ax.texts
+    assert said.get_text() == "not estimated"
+    assert said.xy[1] == ax.get_yticks()[2]
+    assert len(ax.collections[0].get_segments()) == 3
+
+
+def test_vector_outcomes_are_drawn_by_their_mean():
+    design = fitted(outcomes=2).design
+    ax = design.plot(axes())
+    expected = [*design.estimate[:, 0], design.average[0]]
+    assert_allclose(ax.lines[-1].get_xdata(), expected)
+
+
+def test_splits_are_drawn_in_order_with_the_test_that_combines_them():
+    test = effect_homogeneity(fitted(gap=0.2).scores)
+    ax = test.plot(axes())
+    each = line(ax, "Each split on its own")
+    assert_allclose(each[:, 1], np.sort(test.split_p_values))
+    whole = line(ax, f"All splits together: p = {test.p_value:.3f}")
+    assert_allclose(whole[:, 1], test.p_value)
+
+
+def test_parts_of_effects_are_drawn_as_standard_deviations():
+    ax = PARTS.plot(axes())
+    assert_allclose([each.get_width() for each in ax.patches], [0.2, 0.6])
+    assert texts(ax) == ["p = 0.210", "p < 0.001"]
+
+
+def test_units_are_ordered_and_unbounded_ones_counted():
+    ax = UNIT_INTERVALS.plot(axes())
+    assert_allclose(line(ax, "Middle")[:, 1], np.sort(MIDDLES))
+    (bars,) = ax.collections
+    heights = [np.ptp(each[:, 1]) for each in bars.get_segments()]
+    assert_allclose(heights, [4.0, 8.0, 2.0])
+    assert "unbounded and left out: 1" in ax.get_title(loc="left")

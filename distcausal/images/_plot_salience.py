@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from distcausal.images._plot_style import AXIS, INK, PALE, SMALL, prepared
+from distcausal.images._plot_style import AXIS, INK, PALE, SMALL, prepared, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +44,7 @@ def draw_map(found: Salience, *, ax: Axes | None, kind: str, box: int | None) ->
         extent=(edge, width - edge, height - edge, edge),
     )
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
     bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
     bar.ax.tick_params(labelsize=SMALL, color=AXIS)
     unit = {
@@ -51,8 +52,8 @@ def draw_map(found: Salience, *, ax: Axes | None, kind: str, box: int | None) ->
         "integrated": "share of the difference from the baseline",
         "occlusion": "fall where a window is blanked",
     }[found.method]
-    bar.set_label(f"{kind}: {unit}", fontsize=SMALL)
-    ax.set_title(f"{found.target}", loc="left", fontsize=SMALL, color=AXIS)
+    bar.set_label(f"{kind.capitalize()}: {unit}", fontsize=SMALL)
+    ax.set_title(_named(found.target), loc="left", fontsize=SMALL, color=AXIS)
     return ax
 
 
@@ -64,8 +65,8 @@ def draw_deletion(found: Salience, *, ax: Axes | None) -> Axes:
         frame["share"], frame["conf_low"], frame["conf_high"], color=PALE, lw=0
     )
     ax.plot(frame["share"], frame["value"], color=INK, lw=1.6)
-    ax.set_xlabel("share of pixels blanked, largest attribution first", fontsize=SMALL)
-    ax.set_ylabel(found.target, fontsize=SMALL)
+    across = "Share of pixels blanked, largest attribution first"
+    titled(ax, across, _named(found.target))
     ax.set_xlim(0, 1)
     return ax
 
@@ -80,6 +81,13 @@ def draw_segments(
     ax.hlines(place, frame["conf_low"], frame["conf_high"], color=INK, lw=1.4)
     ax.plot(frame["estimate"], place, "o", color=INK, ms=4)
     ax.set_yticks(place, frame["term"], fontsize=SMALL)
-    ax.set_xlabel(f"mean size of the attribution of {found.target}", fontsize=SMALL)
+    ax.set_ylim(-0.6, len(frame) - 0.4)
+    titled(ax, f"Mean size of the attribution of {found.target}", "Segment")
     ax.set_xlim(left=0)
     return ax
+
+
+def _named(target: str) -> str:
+    """Name at the head of a figure, an effect with its units."""
+    units = " (units of the outcome)" if target == "the effect" else ""
+    return target[:1].upper() + target[1:] + units

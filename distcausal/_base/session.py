@@ -26,6 +26,9 @@ _REQUIRED = (
     "pandas",
     "narwhals",
     "matplotlib",
+    "equinox",
+    "optax",
+    "numpyro",
     "tqdm",
 )
 _OPTIONAL = ("polars", "pyarrow")

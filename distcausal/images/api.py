@@ -16,6 +16,8 @@ from distcausal._base.session import versions
 from distcausal.errors import DesignError, check_choice
 from distcausal.images.aipw import design_effects
 from distcausal.images.check import Roles, read_trial
+from distcausal.images.diagnosed import warn_of
+from distcausal.images.diagnostics import first_checks
 from distcausal.images.engines import SVI, Engine, as_engine, check_whole
 from distcausal.images.families import as_family
 from distcausal.images.family import Family
@@ -204,13 +206,14 @@ def image_effects(
     settings["trimmed"] = design.chance.trimmed
     settings["supervised"] = encoded.retrain is not None
     settings["seconds"] = perf_counter() - begun
-    return ImageEffects(
+    found = ImageEffects(
         keys=encoded.trial.keys,
         posterior=posterior,
         design=effects,
         fit=fit,
         trial=encoded.trial,
         scores=design.scores,
+        plain=encoded.plain,
         expected=design.expected.other,
         chance=design.chance.other,
         encoder=encoded.encoder,
@@ -218,6 +221,8 @@ def image_effects(
         model=model,
         settings=settings,
     )
+    warn_of(first_checks(found), stacklevel=3)
+    return found
 
 
 def _encoder_and_engine(encoder: Any, engine: Any) -> tuple[Any, Engine]:

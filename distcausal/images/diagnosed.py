@@ -7,6 +7,7 @@ sentences serve the table, the frame and the warnings.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from warnings import warn
@@ -192,10 +193,10 @@ class Diagnostics(Result):
         return axes
 
 
-def warn_of(diagnostics: Diagnostics, *, stacklevel: int = 2) -> None:
+def warn_of(checks: Iterable[Check], *, stacklevel: int = 2) -> None:
     """Issue every remark as a warning, of the data or of the inference."""
     kinds = {"data": DataWarning, "inference": InferenceWarning}
-    for check in diagnostics.checks:
+    for check in checks:
         if not check.fine:
             warn(check.remark, kinds[check.about], stacklevel=stacklevel + 1)
 

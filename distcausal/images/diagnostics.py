@@ -143,8 +143,32 @@ def _check(
     )
 
 
+def first_checks(fit: ImageEffects) -> Iterator[Check]:
+    """Checks that cost nothing, for every fit: mass points, arms, tiny clusters.
+
+    Of a fit whose noise may differ between clusters also the shape of its residuals.
+    """
+    prior = fit.cluster_probabilities(level="unit")
+    weights = fit.trial.weights / fit.trial.weights.sum()
+    share = weights @ prior
+    yield from _of_outcome(fit)
+    gone = (share * len(fit.keys) < 1) | fit.design.collapsed
+    yield from _of_shares(share, gone)
+    if fit.model.variance == "arm_cluster" and fit.model.family.name in _CONTINUOUS:
+        yield from _of_noise(fit, _residuals(fit, fit.fit.draws.mean(axis=0), prior))
+
+
 def _of_data(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Iterator[Check]:
     """Outcomes, their noise, arms within images, dependence between places."""
+    yield from _of_outcome(fit)
+    if fit.model.family.name in _CONTINUOUS:
+        yield from _of_noise(fit, residual)
+    if coords is not None:
+        yield _of_places(fit, residual, coords)
+
+
+def _of_outcome(fit: ImageEffects) -> Iterator[Check]:
+    """Mass points, and images whose units all have one arm."""
     trial, family = fit.trial, fit.model.family.name
     if fit.outcome.scalar:
         point = mass_point(trial.outcome[:, 0], trial.weights)
@@ -168,10 +192,6 @@ def _of_data(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Iterator[C
         "images, not of units, is what intervals rest on. Name the assigned groups "
         "with cluster=.",
     )
-    if family in _CONTINUOUS:
-        yield from _of_noise(fit, residual)
-    if coords is not None:
-        yield _of_places(fit, residual, coords)
 
 
 def _of_noise(fit: ImageEffects, residual: np.ndarray) -> Iterator[Check]:
@@ -276,11 +296,8 @@ def _of_search(fit: ImageEffects, agreement: np.ndarray) -> Iterator[Check]:
         )
 
 
-def _of_clusters(
-    fit: ImageEffects, prior: np.ndarray, share: np.ndarray, gone: np.ndarray
-) -> Iterator[Check]:
-    """Whether clusters have units, and whether images tell them apart."""
-    weights = fit.trial.weights
+def _of_shares(share: np.ndarray, gone: np.ndarray) -> Iterator[Check]:
+    """Whether clusters have units."""
     lost = listing(np.flatnonzero(gone) + 1)
     yield _check(
         "clusters that are not estimated",
@@ -298,6 +315,14 @@ def _of_clusters(
         f"{share.min():.1%} of the units; what is said of it rests on few. Fit fewer "
         "clusters.",
     )
+
+
+def _of_clusters(
+    fit: ImageEffects, prior: np.ndarray, share: np.ndarray, gone: np.ndarray
+) -> Iterator[Check]:
+    """Whether clusters have units, and whether images tell them apart."""
+    weights = fit.trial.weights
+    yield from _of_shares(share, gone)
     sure = weights @ (prior.max(axis=1) > _SURE) / weights.sum()
     yield _check("share of units with a sure cluster", float(sure))
     outcome = fit.cluster_probabilities(kind="posterior", level="unit")

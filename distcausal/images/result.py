@@ -7,7 +7,7 @@ that take it, from what it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from distcausal._base.fit import Result
-from distcausal._base.keys import Seed, seed_of
-from distcausal.errors import DesignError, check_choice
+from distcausal._base.keys import Seed
+from distcausal.errors import check_choice
 from distcausal.images.aipw import AverageEffect, DesignEffects
+from distcausal.images.answers import DesignAnswers
 from distcausal.images.cate import Cate, cate_of
 from distcausal.images.engines import EngineFit
 from distcausal.images.outcomes import Outcome
@@ -33,14 +34,9 @@ if TYPE_CHECKING:
 
     from distcausal._base.table import Table
     from distcausal.data.distributions import RandomDistributions
-    from distcausal.images.calibration import Calibration
     from distcausal.images.compare import Comparison
-    from distcausal.images.conformal import UnitEffects
     from distcausal.images.curves import ClusterCurves
-    from distcausal.images.homogeneity import EffectHomogeneity
-    from distcausal.images.orthogonal import EffectParts
-    from distcausal.images.policy import PolicyValues
-    from distcausal.images.rate import RankWeightedEffect
+    from distcausal.images.diagnosed import Diagnostics
     from distcausal.images.salience import Salience
     from distcausal.images.transport import Transport
 
@@ -48,7 +44,7 @@ __all__ = ["ImageEffects"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class ImageEffects(Result):
+class ImageEffects(DesignAnswers, Result):
     """Clusters of images by the effect of a treatment.
 
     Attributes
@@ -65,6 +61,8 @@ class ImageEffects(Result):
         The arrays that were used, features of the images among them.
     scores
         Held-out memberships, effects and scores.
+    plain
+        Features that no outcome had a part in, ``(image, D)``.
     expected, chance
         Cross-fitted outcomes of both arms, ``(2, split, unit, outcome)``, and
         probabilities of treatment, ``(split, unit)``.
@@ -86,6 +84,7 @@ class ImageEffects(Result):
     fit: EngineFit
     trial: Trial
     scores: Scores
+    plain: np.ndarray
     expected: np.ndarray
     chance: np.ndarray
     encoder: Any
@@ -173,7 +172,9 @@ class ImageEffects(Result):
         from distcausal.images.source import ArraySource
 
         source = images if hasattr(images, "get") else ArraySource(images)
-        check_range(source, self.encoder.moments)
+        moments = getattr(self.encoder, "moments", None)
+        if moments is not None:
+            check_range(source, moments)
         return source.keys, features(self.encoder, source)
 
     def cluster_effects(self, confidence: float = 0.95) -> pd.DataFrame:
@@ -213,101 +214,6 @@ class ImageEffects(Result):
                 "design_conf_high": ends[1][:, 0],
             }
         )
-
-    def homogeneity_test(
-        self,
-        *,
-        alternative: str | None = None,
-        combine: str = "mean",
-        assign: str = "argmax",
-    ) -> EffectHomogeneity:
-        """Test that all clusters have one effect; see `effect_homogeneity`.
-
-        By default against effects that rise as predicted, or, for distributions,
-        against any difference.
-        """
-        from distcausal.images.homogeneity import effect_homogeneity
-
-        usual = "ordered" if self.outcome.size == 1 else "any"
-        return effect_homogeneity(
-            self.scores,
-            alternative=usual if alternative is None else alternative,
-            combine=combine,
-            assign=assign,
-        )
-
-    def calibration(
-        self, *, confidence: float = 0.95, combine: str = "mean"
-    ) -> Calibration:
-        """Line of the effects by design on those predicted; see `calibration`."""
-        from distcausal.images.calibration import calibration
-
-        return calibration(self._first(), confidence=confidence, combine=combine)
-
-    def rate(
-        self, *, target: str = "autoc", draws: int = 200, combine: str = "mean"
-    ) -> RankWeightedEffect:
-        """Gain from treating by rank of the predicted effect; see `rate`."""
-        from distcausal.images.rate import rate
-
-        return rate(
-            self._first(),
-            target=target,
-            draws=draws,
-            combine=combine,
-            seed=self._seed,
-        )
-
-    def policy_values(
-        self,
-        *,
-        cost: float | np.ndarray = 0.0,
-        sets: Sequence[Sequence[int]] | None = None,
-        assign: str = "argmax",
-    ) -> PolicyValues:
-        """Value of treating sets of clusters; see `policy_values`."""
-        from distcausal.images.policy import policy_values
-
-        return policy_values(self._first(), cost=cost, sets=sets, assign=assign)
-
-    def unit_effects(self, confidence: float = 0.95) -> UnitEffects:
-        """Conservative intervals of the effect on each unit; see `unit_effects`."""
-        from distcausal.images.conformal import unit_effects
-
-        return unit_effects(
-            self.trial.outcome[:, 0],
-            self.trial.treatment,
-            self.expected[..., 0],
-            self.chance,
-            self.scores.effect,
-            self.scores.fold,
-            weights=self.trial.weights,
-            group=self.trial.group,
-            confidence=confidence,
-            seed=self._seed,
-        )
-
-    def effect_parts(self, combine: str = "mean") -> EffectParts:
-        """Split predicted effects into covariates and images; see `effect_parts`."""
-        from distcausal.images.orthogonal import effect_parts
-
-        if self.trial.covariates.shape[1] == 0:
-            raise DesignError(
-                "the fit has no covariates to split effects by; name some with "
-                "covariates= in image_effects."
-            )
-        return effect_parts(self._first(), self.trial.covariates, combine=combine)
-
-    def _first(self) -> Scores:
-        """Scores of the first coordinate: the mean, where outcomes are curves."""
-        return self.scores._replace(
-            score=self.scores.score[..., :1],
-            score_before=self.scores.score_before[..., :1],
-        )
-
-    @property
-    def _seed(self) -> Seed:
-        return seed_of(self.settings["seed"])
 
     def compare(
         self,
@@ -355,12 +261,21 @@ class ImageEffects(Result):
         return outcome_laws(
             self.trial.outcome[:, 0],
             self.trial.treatment,
-            self.trial.features[self.trial.image],
+            self.plain[self.trial.image],
             self.scores,
             self.chance,
             design=self.design,
             covariates=covariates if covariates.shape[1] else None,
         )
+
+    def diagnostics(self, coords: Any = None) -> Diagnostics:
+        """Check data, search, clusters and intervals; see `diagnose`.
+
+        ``coords``, ``(unit, 2)``, lets residuals be tested for spatial dependence.
+        """
+        from distcausal.images.diagnostics import diagnose
+
+        return diagnose(self, coords=coords)
 
     def transport(
         self,
@@ -465,9 +380,13 @@ class ImageEffects(Result):
 
     def plot_data(self, confidence: float = 0.95) -> pd.DataFrame:
         """Return what `plot` draws."""
-        from distcausal.images._plot import effects_frame
+        return self.tidy(confidence)
 
-        return effects_frame(self, confidence)
+    def plot_course(self, ax: Axes | None = None) -> Axes:
+        """Draw the course of the search and where its restarts ended."""
+        from distcausal.images._plot_course import draw_course
+
+        return draw_course(self, ax=ax)
 
     def plot_exemplars(
         self,

@@ -48,10 +48,12 @@ def fitted(
         fit=_search(rng, course),
         trial=trial,
         scores=scores,
+        plain=trial.features,
+        plain=trial.features,
         expected=np.zeros((2, 3, UNITS, outcomes)),
         chance=np.full((3, UNITS), 0.5),
         encoder=SimpleNamespace(name="two numbers", moments=None),
-        outcome=SimpleNamespace(scalar=outcomes == 1),
+        outcome=SimpleNamespace(scalar=outcomes == 1, size=outcomes),
         model=Model(
             clusters=clusters,
             family=as_family("normal"),

@@ -223,7 +223,7 @@ def test_each_thing_that_goes_wrong_is_named_with_its_remedy(change, name, remed
     assert remedy in check.remark
     assert check.remark in found.remarks
     with pytest.warns(dc.DistCausalWarning) as caught:
-        warn_of(found)
+        warn_of(found.checks)
     assert len(caught) == len(found.remarks)
     kind = dc.DataWarning if check.about == "data" else dc.InferenceWarning
     assert any(

@@ -99,7 +99,8 @@ class RandomConvFeatures(Trained):
             whole_number(argument, getattr(self, argument))
         if self.stride is not None:
             whole_number("stride", self.stride)
-        object.__setattr__(self, "pool", tuple(self.pool))
+        pools = (self.pool,) if isinstance(self.pool, str) else tuple(self.pool)
+        object.__setattr__(self, "pool", pools)
         for each in self.pool:
             check_choice("pool", each, ("mean", "max"))
         if not self.pool:

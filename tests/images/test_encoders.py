@@ -218,6 +218,7 @@ def test_answers_of_filters_have_variance_one_over_training_patches() -> None:
 def test_pools_can_be_chosen() -> None:
     mean = dc.RandomConvFeatures(n_filters=12, patch=4, pool=("mean",)).fit(SOURCE)
     assert encoding.width(mean.recipe, mean.state, SOURCE.shape) == 12
+    assert dc.RandomConvFeatures(pool="max") == dc.RandomConvFeatures(pool=("max",))
 
 
 @pytest.mark.parametrize(("side", "stride"), [(32, 1), (37, 1), (38, 2), (64, 2)])

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from distcausal.images._estimates import estimate_frame
-from distcausal.images.calibration import Calibration, calibration
-from distcausal.images.homogeneity import EffectHomogeneity, effect_homogeneity
 from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from distcausal.images.calibration import Calibration
+    from distcausal.images.homogeneity import EffectHomogeneity
     from distcausal.images.result import ImageEffects
 
 __all__ = [
@@ -34,28 +34,25 @@ __all__ = [
 
 
 class Verdict(NamedTuple):
-    """Tests on held-out scores; None where they do not apply.
+    """Tests on held-out scores.
 
     Attributes
     ----------
     equal
-        Equal effects in all clusters; needs two clusters.
+        Equal effects in all clusters.
     line
-        Calibration of predicted effects; needs a scalar outcome and two clusters.
+        Calibration of predicted effects, on the mean where outcomes are distributions.
     """
 
-    equal: EffectHomogeneity | None
-    line: Calibration | None
+    equal: EffectHomogeneity
+    line: Calibration
 
 
-def verdict_of(fit: ImageEffects, confidence: float = 0.95) -> Verdict:
-    """Run the tests that the kind of fit allows."""
+def verdict_of(fit: ImageEffects, confidence: float = 0.95) -> Verdict | None:
+    """Run the tests of the fit; None where one cluster leaves nothing to test."""
     if fit.posterior.clusters < 2:
-        return Verdict(None, None)
-    if fit.scores.score.shape[2] > 1:
-        return Verdict(effect_homogeneity(fit.scores, alternative="any"), None)
-    line = calibration(fit.scores, confidence=confidence)
-    return Verdict(effect_homogeneity(fit.scores), line)
+        return None
+    return Verdict(fit.homogeneity_test(), fit.calibration(confidence=confidence))
 
 
 def implied_draws(fit: ImageEffects) -> np.ndarray:
@@ -134,13 +131,12 @@ def _design_rows(fit: ImageEffects, confidence: float) -> pd.DataFrame:
 def glance(fit: ImageEffects) -> pd.DataFrame:
     """One row: size, choices, average effects, and what the tests say.
 
-    P-values and slope are missing where the test does not apply: with one cluster, and
-    the slope for distributions.
+    P-values and slope are missing with one cluster, where there is nothing to test.
     """
     import pandas as pd
 
     trial, scores, model = fit.trial, fit.scores, fit.model
-    equal, line = verdict_of(fit)
+    found = verdict_of(fit)
     return pd.DataFrame(
         [
             {
@@ -159,9 +155,11 @@ def glance(fit: ImageEffects) -> pd.DataFrame:
                 "ate": fit.ate.estimate,
                 "ate_std_error": fit.ate.std_error,
                 "implied_ate": fit.implied_ate,
-                "p_homogeneity": np.nan if equal is None else equal.p_value,
-                "calibration_slope": np.nan if line is None else line.tested_slope,
-                "p_calibration": np.nan if line is None else line.p_zero,
+                "p_homogeneity": np.nan if found is None else found.equal.p_value,
+                "calibration_slope": np.nan
+                if found is None
+                else found.line.tested_slope,
+                "p_calibration": np.nan if found is None else found.line.p_zero,
                 "bound": float(fit.fit.bound[0]),
             }
         ]

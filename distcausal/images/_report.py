@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from distcausal.images.calibration import Calibration
+    from distcausal.images.homogeneity import EffectHomogeneity
     from distcausal.images.result import ImageEffects
 
 __all__ = ["summary_table"]
@@ -115,7 +116,7 @@ def _size_pairs(fit: ImageEffects) -> Pairs:
     )
 
 
-def _effect_pairs(fit: ImageEffects, found: Verdict, places: int) -> Pairs:
+def _effect_pairs(fit: ImageEffects, found: Verdict | None, places: int) -> Pairs:
     """How it was judged, and the effect in one number."""
     ate = fit.ate
     known = "known" if fit.trial.propensity is not None else "estimated"
@@ -126,12 +127,13 @@ def _effect_pairs(fit: ImageEffects, found: Verdict, places: int) -> Pairs:
         ("Std. error", number(ate.std_error, places)),
         ("Average effect, implied", number(fit.implied_ate, places)),
     ]
-    if found.equal is not None:
-        pairs.append(("P-value, equal effects", p_value(found.equal.p_value)))
-    if found.line is not None:
-        pairs.append(("Calibration slope", number(found.line.tested_slope, 2)))
-        pairs.append(("Its interval", _slopes(found.line)))
-        pairs.append(("P-value, slope 0", p_value(found.line.p_zero)))
+    if found is not None:
+        pairs += [
+            ("P-value, equal effects", p_value(found.equal.p_value)),
+            ("Calibration slope", number(found.line.tested_slope, 2)),
+            ("Its interval", _slopes(found.line)),
+            ("P-value, slope 0", p_value(found.line.p_zero)),
+        ]
     return tuple(pairs)
 
 
@@ -155,11 +157,11 @@ def _meaning(fit: ImageEffects) -> list[str]:
     ]
 
 
-def _findings(fit: ImageEffects, found: Verdict) -> list[str]:
+def _findings(fit: ImageEffects, found: Verdict | None) -> list[str]:
     """What tests and averages have to say about the clusters."""
     notes = []
-    if found.equal is not None:
-        notes.append(_equality(found))
+    if found is not None:
+        notes.append(_equality(found.equal))
     collapsed = np.flatnonzero(fit.design.collapsed) + 1
     if collapsed.size:
         notes.append(
@@ -176,10 +178,8 @@ def _findings(fit: ImageEffects, found: Verdict) -> list[str]:
     return notes
 
 
-def _equality(found: Verdict) -> str:
-    """The tests on held-out units in words."""
-    assert found.equal is not None
-    test = found.equal
+def _equality(test: EffectHomogeneity) -> str:
+    """The test on held-out units in words."""
     said = (
         "Tests of differences use rules learnt on earlier folds only; comparing the "
         "intervals above would find differences too often."

@@ -49,7 +49,6 @@ def fitted(
         trial=trial,
         scores=scores,
         plain=trial.features,
-        plain=trial.features,
         expected=np.zeros((2, 3, UNITS, outcomes)),
         chance=np.full((3, UNITS), 0.5),
         encoder=SimpleNamespace(name="two numbers", moments=None),

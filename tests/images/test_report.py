@@ -199,8 +199,12 @@ def test_distributions_are_reported_by_their_mean():
     fit = fitted(outcomes=2)
     table = summary_table(fit)
     assert "Effects are on the mean" in " ".join(table.notes)
-    assert "Calibration slope" not in pairs(table)
-    assert "P-value, equal effects" in pairs(table)
+    mean = fit.scores._replace(
+        score=fit.scores.score[..., :1], score_before=fit.scores.score_before[..., :1]
+    )
+    shown = pairs(table)
+    assert shown["Calibration slope"] == f"{calibration(mean).tested_slope:.2f}"
+    assert "P-value, equal effects" in shown
 
 
 def test_summary_warns_of_nothing_where_nothing_is_amiss():

@@ -128,10 +128,13 @@ from distcausal.images.api import image_effects as image_effects
 from distcausal.images.brought import CallableSource as CallableSource
 from distcausal.images.brought import FolderSource as FolderSource
 from distcausal.images.calibration import Calibration as Calibration
+from distcausal.images.cluster_curves import ClusterCurves as ClusterCurves
 from distcausal.images.cnn import SmallCNN as SmallCNN
 from distcausal.images.composed import Crop as Crop
 from distcausal.images.composed import MultiScale as MultiScale
 from distcausal.images.conformal import UnitEffects as UnitEffects
+from distcausal.images.diagnosed import Diagnostics as Diagnostics
+from distcausal.images.effect_bounds import EffectBounds as EffectBounds
 from distcausal.images.engines import SVI as SVI
 from distcausal.images.families import StudentT as StudentT
 from distcausal.images.families_hurdle import Hurdle as Hurdle
@@ -156,6 +159,7 @@ from distcausal.images.statistics import ColorMoments as ColorMoments
 from distcausal.images.statistics import Texture as Texture
 from distcausal.images.stored import MemmapSource as MemmapSource
 from distcausal.images.stored import ShardSource as ShardSource
+from distcausal.images.transported import Transport as Transport
 from distcausal.rdd.api import r3d as r3d
 from distcausal.rdd.api import r3d_bandwidth as r3d_bandwidth
 from distcausal.rdd.bootstrap import MultiplierBootstrap as MultiplierBootstrap

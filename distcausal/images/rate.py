@@ -354,19 +354,11 @@ def _rank_weights(priority: np.ndarray, weights: np.ndarray, target: str) -> np.
 
 
 def _toc(mass: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """The curve at the shares shown, shape ``(..., share)``."""
-    whole = mass.sum(axis=-1, keepdims=True)
-    ends = np.cumsum(mass, axis=-1) / whole
-    sums = np.cumsum(total, axis=-1) / whole
-    flat = (ends.reshape(-1, ends.shape[-1]), sums.reshape(-1, sums.shape[-1]))
-    at = np.array(
-        [
-            np.interp(_SHARES, np.r_[0.0, end], np.r_[0.0, total_])
-            for end, total_ in zip(*flat, strict=True)
-        ]
-    )
-    at = at.reshape(*ends.shape[:-1], len(_SHARES))
-    return at / _SHARES - sums[..., -1:]
+    """The curve of one sample at the shares shown, shape ``(share,)``."""
+    whole = mass.sum()
+    ends = np.concatenate([[0.0], np.cumsum(mass)]) / whole
+    sums = np.concatenate([[0.0], np.cumsum(total)]) / whole
+    return np.interp(_SHARES, ends, sums) / _SHARES - sums[-1]
 
 
 def _rated(
@@ -444,26 +436,24 @@ def _pooled(
     names, place = np.unique(scores.group, return_inverse=True)
     draw = host_stream(seed, "half-samples")
     ranks = np.argsort(np.argsort(draw.random((draws, len(names))), axis=1), axis=1)
-    half = (ranks < len(names) // 2).astype(float)
+    half = ranks < len(names) // 2
+    kept = np.concatenate([np.ones((1, len(names)), bool), half])
     total = np.zeros((draws + 1, 1 + len(_SHARES)))
     mass = np.zeros((draws + 1, 1))
     for split, inside in _parts(scores):
-        groups = place[inside]
-        if len(np.unique(groups)) < _GROUPS:
+        if len(np.unique(place[inside])) < _GROUPS:
             continue
-        kept = np.concatenate([np.ones((1, len(inside))), half[:, groups]])
-        weights = kept * scores.weights[inside]
-        held = weights.sum(axis=1, keepdims=True)
-        found = np.zeros((draws + 1, 1 + len(_SHARES)))
-        # A half-sample that leaves a fold empty has nothing to say about it.
-        some = held[:, 0] > 0
         for sign, rule in zip((1, -1), rules, strict=False):
             order, starts = _blocks(rule[split, inside])
-            score = scores.score[split, inside, 0]
-            parts = _by_block(weights[some], score, order, starts)
-            level = _rank_weighted(*parts, target)
-            found[some] += sign * np.column_stack([level, _toc(*parts)])
-        total += held * found
+            ranked = inside[order]
+            held, found = _measured(
+                scores.weights[ranked],
+                scores.score[split, ranked, 0],
+                starts,
+                kept[:, place[ranked]],
+                target,
+            )
+            total += sign * held * found
         mass += held
     if not mass.min() > 0:
         raise DesignError(
@@ -472,6 +462,38 @@ def _pooled(
         )
     means = total / mass
     return means[0], means[1:]
+
+
+def _measured(
+    weights: np.ndarray,
+    score: np.ndarray,
+    starts: np.ndarray,
+    kept: np.ndarray,
+    target: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weight, and rank-weighted effect with the curve, of every sample from one fold.
+
+    Units come ranked; ``kept`` has a row of them per sample. Samples are gone through
+    one by one, for a fold at a time stays in the processor's cache. One that leaves
+    the fold empty has nothing to say about it.
+    """
+    block = np.zeros(len(weights), np.int64)
+    block[starts[1:]] = 1
+    block = np.cumsum(block)
+    tied = len(starts) < len(weights)
+    held = np.zeros((len(kept), 1))
+    found = np.zeros((len(kept), 1 + len(_SHARES)))
+    for place, row in enumerate(kept):
+        if not row.any():
+            continue
+        mass, total = weights[row], weights[row] * score[row]
+        if tied:
+            here = np.flatnonzero(np.diff(block[row], prepend=-1))
+            mass, total = np.add.reduceat(mass, here), np.add.reduceat(total, here)
+        held[place] = mass.sum()
+        found[place, 0] = _rank_weighted(mass, total, target)
+        found[place, 1:] = _toc(mass, total)
+    return held, found
 
 
 def _parts(scores: Scores) -> Iterator[tuple[int, np.ndarray]]:

@@ -17,7 +17,7 @@ from tests.oracles import images as oracle
 
 seeds = st.integers(0, 60)
 targets = st.sampled_from(["autoc", "qini"])
-FEW = {"draws": 20}
+FEW = {"draws": 6}
 
 
 @given(seeds, targets)
@@ -110,8 +110,9 @@ def test_errors_know_that_units_of_a_group_err_together():
 
 
 def test_the_test_holds_its_size_where_nothing_varies():
-    found = [rate(linear_trial(seed, 0.0, 200), draws=10) for seed in range(200)]
-    assert np.mean([test.p_value <= 0.05 for test in found]) <= 0.07
+    found = [rate(linear_trial(seed, 0.0, 200), draws=10) for seed in range(100)]
+    # The standard error of 5 % in 100 is 0.022.
+    assert np.mean([test.p_value <= 0.05 for test in found]) <= 0.09
     ordinary = [test.ratio for test in found]
     assert np.var(ordinary) > 1.3
 

@@ -137,6 +137,7 @@ def made(
         ),
         trial=trial,
         scores=scores,
+        plain=trial.features,
         expected=np.zeros((2, 2, UNITS, 1)),
         chance=np.full((2, UNITS), 0.5),
         encoder=None,

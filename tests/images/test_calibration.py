@@ -110,6 +110,22 @@ def test_order_and_halves_of_units_are_of_no_account(seed):
             assert np.allclose(getattr(two, name), getattr(one, name), rtol=1e-6)
 
 
+@given(seeds)
+def test_the_tests_use_rules_of_earlier_folds_and_the_line_all(seed):
+    scores = oracle.random_scores(seed, gap=0.5)
+    one = calibration(scores)
+    two = calibration(scores._replace(effect=-scores.effect))
+    three = calibration(scores._replace(effect_before=-scores.effect_before))
+    assert (two.p_zero, two.p_one, two.conf_low) == (
+        one.p_zero,
+        one.p_one,
+        one.conf_low,
+    )
+    assert three.slope == one.slope
+    assert np.isclose(two.slope, -one.slope)
+    assert np.isclose(three.tested_slope, -one.tested_slope)
+
+
 def test_tests_of_the_slope_hold_their_size_where_nothing_varies():
     found = [calibration(linear_trial(seed, 0.0, 200)) for seed in range(150)]
     assert np.mean([line.p_zero <= 0.05 for line in found]) <= 0.07

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distcausal.errors import DataError, DesignError, InferenceWarning
-from distcausal.images.conformal import unit_effects
+from distcausal.images.conformal import _halves, unit_effects
 from tests.oracles import images as oracle
 
 seeds = st.integers(0, 60)
@@ -87,6 +87,23 @@ def test_bounds_are_weighted_quantiles_within_the_fold(seed, per_group):
         sign = 1 if arm[unit] else -1
         assert np.isclose(found.low[unit], sign * outcome[unit] - width)
         assert np.isclose(found.high[unit], sign * outcome[unit] + width)
+
+
+@given(seeds)
+def test_intervals_for_new_images_predict_those_of_units_judged_by_others(seed):
+    arrays, used, _ = trial(seed, 120)
+    outcome, arm, _, _, _, fold = arrays
+    half = _halves(used["group"], 0)
+    excess = []
+    for unit in range(120):
+        known = (fold == fold[unit]) & (half != half[unit]) & (arm != arm[unit])
+        values = np.abs(outcome[known])
+        width = oracle.bound(values, np.ones(len(values)), 1.0, 0.25)
+        excess.append(abs(outcome[unit]) + width)
+    expected = oracle.bound(np.array(excess), np.ones(120), 1.0, 0.25)
+    assert np.isclose(
+        unit_effects(*arrays, **used, confidence=0.5).half_width, expected
+    )
 
 
 @given(seeds)

@@ -178,6 +178,19 @@ def test_an_effect_that_covariates_know_is_not_credited_to_the_image():
     assert noise.share_image > 0.8
 
 
+def test_what_covariates_explain_does_not_hide_what_the_image_knows():
+    draw = np.random.default_rng(9)
+    table, image = draw.normal(size=(600, 1)), draw.normal(size=600)
+    base = example_scores(gap=0.0, units=600)
+    told = np.repeat((table[:, 0] + image)[None], 3, axis=0)
+    value = 20 * table[:, 0] + 0.3 * image + draw.normal(size=600)
+    value = np.repeat(value[None, :, None], 3, axis=0)
+    scores = base._replace(
+        effect=told, effect_before=told, score=value, score_before=value
+    )
+    assert effect_parts(scores, table).p_image < 0.001
+
+
 def test_the_test_of_the_image_holds_its_size_where_nothing_varies():
     found = []
     for seed in range(100):

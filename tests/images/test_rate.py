@@ -142,6 +142,18 @@ def test_comparing_rules_is_subtracting_them(seed, target):
     assert np.isclose(back.std_error, found.std_error)
 
 
+@given(seeds, targets)
+def test_the_test_uses_rules_of_earlier_folds_and_the_estimate_all(seed, target):
+    scores = oracle.random_scores(seed, gap=0.5)
+    later = scores._replace(effect=-scores.effect)
+    earlier = scores._replace(effect_before=-scores.effect_before)
+    one, two, three = (rate(s, target=target, **FEW) for s in (scores, later, earlier))
+    assert two.p_value == one.p_value
+    assert three.estimate == one.estimate
+    assert not np.isclose(two.estimate, one.estimate)
+    assert not np.isclose(three.p_value, one.p_value)
+
+
 def test_a_rule_does_not_differ_from_itself():
     scores = example_scores(gap=1.0)
     found = compare_rates(scores, scores, **FEW)

@@ -37,6 +37,7 @@ _HOME = {
     "Discard": "distcausal.diagrams.structural",
     "DistCausalError": "distcausal.errors",
     "DistCausalWarning": "distcausal.errors",
+    "EM": "distcausal.images.em",
     "Effect": "distcausal.diagrams.structural",
     "EffectBounds": "distcausal.images.effect_bounds",
     "EffectContrast": "distcausal.diagrams.effect_result",

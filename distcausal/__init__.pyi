@@ -1,3 +1,4 @@
+from distcausal.images.em import EM as EM
 from distcausal import data as data
 from distcausal import datasets as datasets
 from distcausal import design as design

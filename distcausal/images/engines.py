@@ -39,6 +39,7 @@ _TAIL = 10  # the last tenth of the course is what restarts are compared by
 _ENGINES = {
     "svi": ("distcausal.images.engines", "SVI"),
     "nuts": ("distcausal.images.nuts", "NUTS"),
+    "em": ("distcausal.images.em", "EM"),
     "relaxed": ("distcausal.images.relaxed", "Relaxed"),
 }
 

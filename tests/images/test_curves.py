@@ -115,6 +115,22 @@ def test_curves_follow_changes_of_unit_and_origin(seed, scale, shift):
     assert_allclose(second.band()[1], scale * first.band()[1], atol=1e-4 * scale)
 
 
+def test_the_band_of_a_number_is_its_interval_in_students_law():
+    number = np.random.default_rng(4).normal(size=40)
+    found = read_outcome(dc.RandomDistributions.from_samples([[0.0]] * 40), number)
+    treatment, scores, expected, propensity = held_out(4, found, groups=6)
+    design = design_effects(scores)
+    curves = cluster_curves(
+        found, treatment, scores, expected, propensity, design=design, draws=9999
+    )
+    low, high = curves.band()
+    # The 95th percentile of 9,999 draws errs by 1 per cent (one sd) in this law.
+    assert_allclose(
+        (high - low)[:, 0], np.diff(design.conf_int(), axis=0)[0, :, 0], 0.04
+    )
+    assert (design.df[:-1] < 5).all()
+
+
 def test_blocks_of_levels_do_not_show(monkeypatch):
     whole, _, _ = curves_of(3, laws(3))
     monkeypatch.setattr(module, "_BLOCK", 2 * 2 * 40 * 7)
@@ -135,8 +151,20 @@ def test_bands_contain_intervals_and_joint_bands_contain_both(seed):
     assert (band[0] <= interval[0] + slack).all()
     assert (joint[0] <= band[0] + 1e-12).all()
     assert (band[1] <= joint[1] + 1e-12).all()
-    zero = (band[0] > 0).any(axis=1) | (band[1] < 0).any(axis=1)
-    assert_array_equal(zero, curves.p_value < 0.1)
+    factor = (joint[1] - joint[0]) / 2 / curves.std_error
+    assert_allclose(factor, factor[0, 0])
+    assert_allclose((curves.sups[:, :2].max(axis=1) <= factor[0, 0]).mean(), 0.9, 0.01)
+
+
+@given(SEEDS)
+@settings(max_examples=10)
+def test_a_band_excludes_zero_exactly_where_the_test_rejects(seed):
+    curves, _, _ = curves_of(seed, laws(seed), draws=99)
+    for confidence in (0.05, 0.2, 0.5, 0.8, 0.95):
+        low, high = curves.band(confidence)
+        zero = (low > 0).any(axis=1) | (high < 0).any(axis=1)
+        # Ranks of 99 draws: p-values are whole hundredths, and rounding is far off.
+        assert_array_equal(zero, curves.p_value < 1.005 - confidence)
 
 
 @pytest.mark.slow

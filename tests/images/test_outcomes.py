@@ -142,6 +142,18 @@ def test_equal_weights_of_draws_count_as_none():
     )
 
 
+def test_uneven_weights_of_draws_count_as_fewer():
+    weights = [[9.0, 1.0, 1.0, 1.0]] * 3
+    drawn = [[0.0, 1.0, 5.0, 6.0], [20.0, 21.0, 25.0, 25.5], [70.0, 71.0, 72.0, 77.0]]
+    data = dc.RandomDistributions.from_samples(drawn, weights=weights)
+    known = read_outcome(data).known_variance[:, 0]
+    count = 12**2 / (81 + 3)
+    for row, share, found in zip(drawn, weights, known, strict=True):
+        mean = np.average(row, weights=share)
+        variance = np.average((np.array(row) - mean) ** 2, weights=share)
+        assert_allclose(found, variance / (count - 1), rtol=1e-9)
+
+
 def test_one_level_and_one_shape_need_one_coordinate():
     data = laws(3)
     assert read_outcome(data, levels=[0.5]).size == 1

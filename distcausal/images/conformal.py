@@ -23,7 +23,7 @@ import numpy as np
 
 from distcausal._base.fit import Result
 from distcausal._base.keys import Seed, check_seed, host_stream, seed_record
-from distcausal.errors import DataError, InferenceWarning
+from distcausal.errors import DataError, DesignError, InferenceWarning
 from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
@@ -147,9 +147,12 @@ def unit_effects(
     weights: np.ndarray,
     group: np.ndarray,
     confidence: float = 0.95,
+    split: int = 0,
     seed: Seed = 0,
 ) -> UnitEffects:
     """Conformal intervals for unit effects, from one split into folds.
+
+    One, for an average of intervals that cover need not cover.
 
     Parameters
     ----------
@@ -158,18 +161,20 @@ def unit_effects(
     treatment
         0 or 1, shape ``(unit,)``.
     expected
-        Predicted outcome of both arms from other folds, shape ``(2, unit)``.
+        Predicted outcome of both arms from other folds, shape ``(2, split, unit)``.
     propensity
-        Probability of treatment, shape ``(unit,)``. Coverage is exact if it is known,
-        approximate if estimated.
+        Probability of treatment, shape ``(split, unit)``. Coverage is exact if it is
+        known, approximate if estimated.
     effect
-        Predicted effect of the unit's image from other folds, shape ``(unit,)``.
+        Predicted effect of the unit's image from other folds, ``(split, unit)``.
     fold
-        Shape ``(unit,)``.
+        Shape ``(split, unit)``.
     weights, group
         Shape ``(unit,)``.
     confidence
         Coverage.
+    split
+        Which split to use, chosen before looking at the intervals.
     seed
         For the halves into which folds are cut for the nested version.
 
@@ -194,8 +199,8 @@ def unit_effects(
     >>> draw = np.random.default_rng(0)
     >>> w, y = np.tile([0, 1], 100), draw.normal(size=200)
     >>> found = unit_effects(
-    ...     y + w, w, np.stack([np.zeros(200), np.ones(200)]), np.full(200, 0.5),
-    ...     np.ones(200), np.arange(200) // 2 % 2, weights=np.ones(200),
+    ...     y + w, w, np.tile([[[0.0]], [[1.0]]], 200), np.full((1, 200), 0.5),
+    ...     np.ones((1, 200)), np.arange(200)[None] // 2 % 2, weights=np.ones(200),
     ...     group=np.arange(200), confidence=0.9,
     ... )
     >>> bool(np.mean((found.low <= 1) & (found.high >= 1)) > 0.85)
@@ -203,6 +208,12 @@ def unit_effects(
     """
     check_confidence(confidence)
     check_seed(seed)
+    if not 0 <= split < len(fold):
+        raise DesignError(
+            f"split should be a number from 0 to {len(fold) - 1}; got {split!r}."
+        )
+    expected, propensity = expected[:, split], propensity[split]
+    effect, fold = effect[split], fold[split]
     arrays = (outcome, treatment, *expected, propensity, effect, fold, weights, group)
     _check(arrays)
     miss = 1 - confidence
@@ -236,7 +247,11 @@ def unit_effects(
         half_width=float(width),
         confidence=float(confidence),
         infinite=int(wide.sum()),
-        settings={"confidence": float(confidence), "seed": seed_record(seed)},
+        settings={
+            "confidence": float(confidence),
+            "split": int(split),
+            "seed": seed_record(seed),
+        },
     )
 
 

@@ -16,10 +16,10 @@ ones. What has been spent depends on the past alone, so the law stays what it wa
 
 Over splits there are two ways. The lower median of the p-values times at most two is a
 p-value whatever their dependence, and pays for that: where nothing varies it rejects
-in 1 to 2 % of cases at a level of 5 %. The mean over splits of the statistics is, given
+in about 2 % of cases or fewer at a level of 5 %. The mean over splits of the statistics is, given
 the data, an average over lots, so its variance is at most one (Jensen). No theorem
 bounds its tail by the normal one for every rule; for rules that are linear in the data,
-of rank 1 to 100 with 2, 5 or 10 folds, the simulated size at 5 % is 1.5 to 4 %, and
+of rank 1 to 100 with 2, 5 or 10 folds, the simulated size at 5 % is 1 to 4 %, and
 power is that of a single split or better, without the choice of the split. It is the
 default.
 """

@@ -25,8 +25,8 @@ def trial(seed: int, units: int = 200, shift: float = 0.0, per_group: int = 1):
     outcome = untreated + arm * effect
     group = np.arange(units) // per_group
     fold = draw.permutation(np.arange(group.max() + 1) % 2)[group]
-    expected = np.zeros((2, units))
-    arrays = (outcome, arm, expected, chance, np.zeros(units), fold)
+    rows = (chance, np.zeros(units), fold)
+    arrays = (outcome, arm, np.zeros((2, 1, units)), *(row[None] for row in rows))
     return arrays, {"weights": np.ones(units), "group": group}, effect
 
 
@@ -49,7 +49,7 @@ def test_weights_by_the_odds_are_what_makes_them_cover():
     hits = []
     for seed in range(60):
         arrays, used, truth = trial(seed, 400, shift=1.5)
-        even = (*arrays[:3], np.full(400, 0.5), *arrays[4:])
+        even = (*arrays[:3], np.full((1, 400), 0.5), *arrays[4:])
         found = unit_effects(*even, **used, confidence=0.8)
         inside = (found.low <= truth) & (truth <= found.high)
         hits.append(inside[arrays[1] == 1].mean())
@@ -70,7 +70,9 @@ def test_intervals_for_new_images_cover_with_room():
 @given(seeds, st.sampled_from([1, 2]))
 def test_bounds_are_weighted_quantiles_within_the_fold(seed, per_group):
     arrays, used, _ = trial(seed, 60, shift=0.2, per_group=per_group)
-    outcome, arm, _, chance, _, fold = arrays
+    outcome, arm, _, chance, _, fold = (
+        part[..., 0, :] if part.ndim > 1 else part for part in arrays
+    )
     used["weights"] = np.random.default_rng(seed).uniform(0.5, 2, 60)
     found = unit_effects(*arrays, **used, confidence=0.6)
     odds = chance / (1 - chance)
@@ -92,7 +94,7 @@ def test_bounds_are_weighted_quantiles_within_the_fold(seed, per_group):
 @given(seeds)
 def test_intervals_for_new_images_predict_those_of_units_judged_by_others(seed):
     arrays, used, _ = trial(seed, 120)
-    outcome, arm, _, _, _, fold = arrays
+    outcome, arm, fold = arrays[0], arrays[1], arrays[5][0]
     half = _halves(used["group"], 0)
     excess = []
     for unit in range(120):
@@ -116,8 +118,7 @@ def test_order_and_halves_of_units_are_of_no_account(seed):
     outcome, arm, expected, chance, effect, fold = arrays
     two = unit_effects(
         *(part[order] for part in (outcome, arm)),
-        expected[:, order],
-        *(part[order] for part in (chance, effect, fold)),
+        *(part[..., order] for part in (expected, chance, effect, fold)),
         weights=weights[order],
         group=used["group"][order],
         confidence=0.7,
@@ -146,11 +147,26 @@ def test_too_few_units_for_the_confidence_are_said_so():
 
 def test_an_empty_other_arm_in_a_fold_leaves_intervals_infinite():
     arrays, used, _ = trial(0, 40)
-    arm = np.where(arrays[5] == 0, 1, arrays[1])
+    first = arrays[5][0] == 0
+    arm = np.where(first, 1, arrays[1])
     with pytest.warns(InferenceWarning, match="infinite intervals"):
         found = unit_effects(arrays[0], arm, *arrays[2:], **used, confidence=0.5)
-    assert np.isinf(found.high[arrays[5] == 0]).all()
-    assert np.isfinite(found.high[arrays[5] == 1]).all()
+    assert np.isinf(found.high[first]).all()
+    assert np.isfinite(found.high[~first]).all()
+
+
+def test_one_split_is_used_and_can_be_chosen():
+    arrays, used, _ = trial(1)
+    twice = [np.concatenate([part, part], axis=-2) for part in arrays[2:]]
+    twice[3][1] = 1 - twice[3][1]
+    twice[2][1] = 5.0
+    one = unit_effects(*arrays, **used, confidence=0.8)
+    two, three = (
+        unit_effects(*arrays[:2], *twice, **used, confidence=0.8, split=s)
+        for s in (0, 1)
+    )
+    assert np.array_equal(one.low, two.low)
+    assert three.half_width > two.half_width + 1
 
 
 def test_missing_numbers_and_other_lengths_are_refused():
@@ -161,6 +177,8 @@ def test_missing_numbers_and_other_lengths_are_refused():
     holes[:3] = np.nan
     with pytest.raises(DataError, match="3 numbers are missing"):
         unit_effects(holes, *arrays[1:], **used)
+    with pytest.raises(DesignError, match="a number from 0 to 0; got 1"):
+        unit_effects(*arrays, **used, split=1)
     with pytest.raises(DesignError, match="confidence"):
         unit_effects(*arrays, **used, confidence=1.0)
 

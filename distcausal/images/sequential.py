@@ -16,11 +16,11 @@ ones. What has been spent depends on the past alone, so the law stays what it wa
 
 Over splits there are two ways. The lower median of the p-values times at most two is a
 p-value whatever their dependence, and pays for that: where nothing varies it rejects
-in about 2 % of cases or fewer at a level of 5 %. The mean over splits of the statistics is, given
-the data, an average over lots, so its variance is at most one (Jensen). No theorem
-bounds its tail by the normal one for every rule; for rules that are linear in the data,
-of rank 1 to 100 with 2, 5 or 10 folds, the simulated size at 5 % is 1 to 4 %, and
-power is that of a single split or better, without the choice of the split. It is the
+in about 2 % of cases or fewer at a level of 5 %. The mean over splits of the statistics
+is, given the data, an average over lots, so its variance is at most one (Jensen). No
+theorem bounds its tail by the normal one for every rule; for rules that are linear in
+the data, of rank 1 to 100 with 2, 5 or 10 folds, the simulated size at 5 % is 1 to 4 %,
+and power is about that of a single split, without the choice of the split. It is the
 default.
 """
 
@@ -34,7 +34,6 @@ import numpy as np
 from distcausal.images.scores import Scores
 
 __all__ = [
-    "ALTERNATIVES",
     "COMBINE",
     "Combined",
     "FoldStatistics",
@@ -47,7 +46,6 @@ __all__ = [
 ]
 
 COMBINE = ("mean", "median")
-ALTERNATIVES = ("greater", "two-sided", "any")
 
 _LEAST = 1e-300  # p-values are kept above it on their way to a normal quantile
 _RANK = 1e-9  # share of a column's length that must survive centring

@@ -24,7 +24,7 @@ from distcausal.images.pixels import scaling
 from distcausal.images.projection import Projection, components
 from distcausal.images.random_conv import RandomConvFeatures
 from distcausal.images.scan import scan
-from distcausal.images.sgd import Course, Settings, learn
+from distcausal.images.sgd import Course, Schedule, Settings, learn
 from distcausal.images.source import ImageSource
 from distcausal.images.training import Rows, check_moments, whole_number
 from distcausal.images.trial import Trial, evidence_of, lane_of
@@ -201,7 +201,8 @@ class SmallCNN:
         DataError
             If fewer than two images have units of positive weight.
         DesignError
-            If the images are sequences.
+            If the images are sequences, or the objective is ``"relaxed"`` and images
+            have random intercepts.
         ConvergenceError
             If training diverges; a smaller rate helps.
         """
@@ -222,13 +223,13 @@ class SmallCNN:
         """As `train`, with the course of the training and the head learnt with it."""
         check_seed(seed)
         seen = np.unique(trial.image[weights > 0])
-        _check(source, seen)
+        self._check(source, layout, seen)
         contents = scan(source, trial.keys[seen])
         check_moments(contents.moments)
         fixed = scaling(contents.moments)
         network = self._network()
         lesson = _lesson(self, source, trial, layout, weights, seen, seed)
-        settings = self._settings(source)
+        how = self._settings(), self._schedule(source)
         best: Course | None = None
         with announce(progress, count=self.restarts, long=self.steps > 100) as begin:
             for number in range(self.restarts):
@@ -239,7 +240,7 @@ class SmallCNN:
                 )
                 if self.first == "patches":
                     first |= _patches(self, source, trial.keys[seen], contents, own)
-                found = learn(network, fixed, first, lesson, settings, seed=own)
+                found = learn(network, fixed, first, lesson, *how, seed=own)
                 if best is None or found.score[-1] > best.score[-1]:
                     best = found
         assert best is not None
@@ -258,6 +259,24 @@ class SmallCNN:
         )
         return fitted, best
 
+    def _check(self, source: ImageSource, layout: Layout, seen: np.ndarray) -> None:
+        """Raise unless there are images, and images that a network can look at."""
+        if len(source.shape) != 3:
+            raise DesignError(
+                "a SmallCNN looks at images (height, width, channel), not at sequences "
+                f"of shape {tuple(source.shape)}. Use Sequence with another encoder."
+            )
+        if len(seen) < _FEWEST:
+            raise DataError(
+                f"a network needs at least {_FEWEST} images of units with positive "
+                f"weight; there are {len(seen)}. Add units."
+            )
+        if self.objective == "relaxed" and layout.intercepts:
+            raise DesignError(
+                "objective 'relaxed' has no random intercepts of images. Set "
+                "image_intercepts=False, or use objective 'marginal'."
+            )
+
     def _network(self) -> Network:
         return Network(
             self.filters,
@@ -269,42 +288,29 @@ class SmallCNN:
             self.first == "patches",
         )
 
-    def _settings(self, source: ImageSource) -> Settings:
-        """Settings of the loop; images of a stretch fit into a few megabytes."""
-        room = _STRETCH_BYTES // (4 * self.batch * int(np.prod(source.shape)))
-        stretch = int(np.clip(room, 1, max(self.steps // _LOOKS, 1)))
+    def _settings(self) -> Settings:
+        """What a step does."""
         return Settings(
-            stretches=-(-self.steps // stretch),
-            stretch=stretch,
             batch=self.batch,
-            rate=self.rate,
             weight_decay=self.weight_decay,
             flips="flip" in self.augment,
             brightness=_AUGMENT["brightness"] * ("brightness" in self.augment),
             contrast=_AUGMENT["contrast"] * ("contrast" in self.augment),
             objective=self.objective,
             temperature=self.temperature,
-            finetune=self.finetune,
         )
+
+    def _schedule(self, source: ImageSource) -> Schedule:
+        """Steps in stretches whose images fit into a few megabytes."""
+        room = _STRETCH_BYTES // (4 * self.batch * int(np.prod(source.shape)))
+        stretch = int(np.clip(room, 1, max(self.steps // _LOOKS, 1)))
+        return Schedule(-(-self.steps // stretch), stretch, self.rate, self.finetune)
 
 
 def _whole(found: Projection, width: int) -> Projection:
     """As many axes in every fold, though a representation may vary along fewer."""
     blank = np.zeros((len(found.axes), width - found.size))
     return Projection(found.centre, np.concatenate([found.axes, blank], axis=1))
-
-
-def _check(source: ImageSource, seen: np.ndarray) -> None:
-    if len(source.shape) != 3:
-        raise DesignError(
-            "a SmallCNN looks at images (height, width, channel), not at sequences of "
-            f"shape {tuple(source.shape)}. Use Sequence with another encoder."
-        )
-    if len(seen) < _FEWEST:
-        raise DataError(
-            f"a network needs at least {_FEWEST} images of units with positive weight; "
-            f"there are {len(seen)}."
-        )
 
 
 def _restart(seed: Seed, number: int) -> Seed:

@@ -37,7 +37,7 @@ from distcausal.images.pixels import standard
 from distcausal.images.reading import blocks
 from distcausal.images.relaxed import RelaxedJoint
 
-__all__ = ["Course", "Settings", "learn"]
+__all__ = ["Course", "Schedule", "Settings", "learn"]
 
 _CLIP = 1.0  # norm of the gradient
 _WARM = 0.1  # of the steps
@@ -49,29 +49,45 @@ _RELAXED = 2  # draws of a relaxed cluster
 
 
 class Settings(NamedTuple):
-    """How to train; hashable, see `distcausal.SmallCNN`.
+    """What a step does; hashable, so that it is compiled once.
 
     Attributes
     ----------
-    stretches, stretch
-        Times that the held-out images are looked at, and steps before each.
-    batch, rate, weight_decay, flips, brightness, contrast, objective, temperature
-        As in `distcausal.SmallCNN`.
-    finetune
-        Whether the network rests over the first half of the steps.
+    batch, weight_decay, flips, brightness, contrast, objective, temperature
+        As in `distcausal.SmallCNN`; brightness and contrast are standard deviations.
     """
 
-    stretches: int
-    stretch: int
     batch: int
-    rate: float
     weight_decay: float
     flips: bool
     brightness: float
     contrast: float
     objective: str
     temperature: float
+
+
+class Schedule(NamedTuple):
+    """How many steps there are, and how large.
+
+    Attributes
+    ----------
+    stretches, stretch
+        Times that the held-out images are looked at, and steps before each.
+    rate
+        Largest rate of Adam.
+    finetune
+        Whether the network rests over the first half of the steps.
+    """
+
+    stretches: int
+    stretch: int
+    rate: float
     finetune: bool
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return self.stretches * self.stretch
 
 
 class Course(NamedTuple):
@@ -100,6 +116,7 @@ def learn(
     first: dict[str, np.ndarray],
     lesson: Lesson,
     settings: Settings,
+    schedule: Schedule,
     *,
     seed: Seed,
 ) -> Course:
@@ -115,7 +132,7 @@ def learn(
         Weights it begins with.
     lesson
         Data.
-    settings
+    settings, schedule
         How.
     seed
         Whole number or JAX key; the same numbers on every call.
@@ -127,13 +144,12 @@ def learn(
     """
     params = {"network": first, "head": _first_head(lesson, seed)}
     state = (params, _optimiser(settings).init(params))
-    steps = settings.stretches * settings.stretch
-    order, held = orders(lesson, steps, settings.batch, seed)
+    order, held = orders(lesson, schedule.steps, settings.batch, seed)
     units = Units(lesson.image, len(lesson.keys), [order, held])
-    rates = _rates(settings)
+    rates = _rates(schedule)
     key = stream(seed, "augment")
     found = _Trail()
-    shape = (settings.stretch, settings.batch)
+    shape = (schedule.stretch, settings.batch)
     for place, images in blocks(
         lesson.source, lesson.keys[order.ravel()], batch=shape[0] * shape[1]
     ):
@@ -210,14 +226,13 @@ def _first_head(lesson: Lesson, seed: Seed) -> dict[str, np.ndarray]:
     return unpack(vector.astype(np.float32), lesson.layout)  # type: ignore[return-value]
 
 
-def _rates(settings: Settings) -> np.ndarray:
+def _rates(schedule: Schedule) -> np.ndarray:
     """Rates of the head and of the network in every step, ``(step, 2)``."""
-    steps = settings.stretches * settings.stretch
-    if not settings.finetune:
-        return np.repeat(_course(steps, settings.rate)[:, None], 2, axis=1)
-    half = steps // 2
-    head = _course(half, settings.rate)
-    both = _course(steps - half, _TUNED * settings.rate)
+    if not schedule.finetune:
+        return np.repeat(_course(schedule.steps, schedule.rate)[:, None], 2, axis=1)
+    half = schedule.steps // 2
+    head = _course(half, schedule.rate)
+    both = _course(schedule.steps - half, _TUNED * schedule.rate)
     rest = np.stack([head, np.zeros(half, np.float32)], axis=1)
     return np.concatenate([rest, np.repeat(both[:, None], 2, axis=1)])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import jax
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from distcausal.images.batches import Units, orders, part_of
 from distcausal.images.cnn import _lesson
 from distcausal.images.families import as_family
 from distcausal.images.model import Layout, count, log_likelihood, unpack
-from distcausal.images.sgd import Settings, _rates, _Trail
+from distcausal.images.sgd import Schedule, _rates, _Trail
 from distcausal.images.trial import Trial
 
 SIDE = 8
@@ -102,10 +105,17 @@ def test_a_batch_holds_all_units_of_its_images_and_no_other(case):
         assert_array_equal(row[batch.owner[step][real]], image[found])
 
 
-def total(params, features, batch, lesson):
+@partial(jax.jit, static_argnames="layout")
+def total(params, features, batch, evidence, lane, layout):
     """Log likelihood of one batch."""
-    rows = part_of(features, batch, lesson.evidence, lesson.lane, lesson.layout)
-    return float(np.sum(log_likelihood(params, *rows, lesson.layout)))
+    rows = part_of(features, batch, evidence, lane, layout)
+    return log_likelihood(params, *rows, layout).sum()
+
+
+@partial(jax.jit, static_argnames="layout")
+def in_one(params, evidence, lane, layout):
+    """Log likelihood of all units at once."""
+    return log_likelihood(params, evidence, lane, layout).sum()
 
 
 @given(places(), st.sampled_from((True, False)))
@@ -123,8 +133,9 @@ def test_batches_add_up_to_the_likelihood_of_all_units(case, alone):
     units = Units(lesson.image, len(trial.keys), [order])
     batches = units.of(order)
 
+    data = lesson.evidence, lesson.lane, lesson.layout
     parts = [
-        total(params, features[row], jax.tree.map(lambda a, s=s: a[s], batches), lesson)
+        total(params, features[row], jax.tree.map(lambda a, s=s: a[s], batches), *data)
         for s, row in enumerate(order)
     ]
     own = np.arange(len(trial.image))
@@ -137,7 +148,7 @@ def test_batches_add_up_to_the_likelihood_of_all_units(case, alone):
         covariates=lesson.evidence.covariates[own],
     )
     lane = lesson.lane._replace(weights=lesson.lane.weights[own])
-    want = float(np.sum(log_likelihood(params, whole, lane, lesson.layout)))
+    want = in_one(params, whole, lane, lesson.layout)
     assert_allclose(sum(parts), want, rtol=1e-5)  # float32
 
 
@@ -241,7 +252,7 @@ def test_two_halves_of_a_unit_are_one_unit():
 
 
 def test_training_that_diverges_says_so():
-    wild = dc.SmallCNN(filters=(4, 4), kernels=3, width=4, steps=6, batch=16, rate=1e9)
+    wild = replace(SMALL, rate=1e9)
     with pytest.raises(ConvergenceError, match=r"diverged.*Use a smaller rate"):
         studied(dc.ArraySource(pixels(40)), trial_of(np.arange(40)), encoder=wild)
 
@@ -277,8 +288,8 @@ def test_without_held_out_images_the_last_stretch_is_kept():
 
 
 def test_fine_tuning_rests_the_network_and_then_moves_it_little():
-    settings = Settings(10, 4, 16, 0.01, 0.0, True, 0.0, 0.0, "marginal", 0.5, False)
-    plain, tuned = _rates(settings), _rates(settings._replace(finetune=True))
+    schedule = Schedule(stretches=10, stretch=4, rate=0.01, finetune=False)
+    plain, tuned = _rates(schedule), _rates(schedule._replace(finetune=True))
     assert plain.shape == tuned.shape == (40, 2)
     assert_array_equal(plain[:, 0], plain[:, 1])
     assert_allclose(plain.max(), 0.01, rtol=1e-6)

@@ -68,8 +68,8 @@ class EffectHomogeneity(Result):
         Of the Wald test of the pooled effects. Not valid: see the module. None where
         the covariance of the effects is not known.
     used, missing
-        Number of folds, over all splits, with and without a statistic: without, a
-        cluster was empty. First folds of splits are not counted.
+        Number of folds, over all splits, with and without a statistic: without, all
+        units were in one cluster, or groups too few. First folds are not counted.
     combine
         How splits were combined: ``"mean"`` of statistics or ``"median"`` of p-values.
     settings
@@ -184,7 +184,8 @@ def effect_homogeneity(
     Warns
     -----
     InferenceWarning
-        If some folds allow no test because a cluster is empty there.
+        If some folds allow no test because all units are in one cluster there, or
+        because groups are too few.
 
     Examples
     --------
@@ -216,8 +217,9 @@ def effect_homogeneity(
     missing = int((~there).sum())
     if missing:
         warn(
-            f"{missing} of {there.size} folds allow no test of equal effects: a "
-            "cluster is empty there. Fit fewer clusters, or use fewer folds.",
+            f"{missing} of {there.size} folds allow no test of equal effects: all units "
+            "are in one cluster, or groups are too few. Fit fewer clusters, or use fewer "
+            "folds.",
             InferenceWarning,
             stacklevel=2,
         )

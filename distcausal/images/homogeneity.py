@@ -217,9 +217,9 @@ def effect_homogeneity(
     missing = int((~there).sum())
     if missing:
         warn(
-            f"{missing} of {there.size} folds allow no test of equal effects: all units "
-            "are in one cluster, or groups are too few. Fit fewer clusters, or use fewer "
-            "folds.",
+            f"{missing} of {there.size} folds allow no test of equal effects: all "
+            "units are in one cluster, or groups are too few. Fit fewer clusters, or "
+            "use fewer folds.",
             InferenceWarning,
             stacklevel=2,
         )

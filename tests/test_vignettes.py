@@ -26,6 +26,8 @@ OPTIONS = re.compile(r"^:.*\n", re.MULTILINE)
         "survey-design",
         "string-diagram-surgery",
         "what-would-happen-if",
+        pytest.param("where-does-it-work", marks=pytest.mark.slow),
+        pytest.param("when-clusters-are-not-there", marks=pytest.mark.slow),
     ],
 )
 def test_a_vignette_runs_and_its_claims_hold(name: str) -> None:

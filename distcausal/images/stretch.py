@@ -30,7 +30,8 @@ from distcausal.images.trial import Trial, evidence_of, lane_of
 
 __all__ = ["GRID", "model_residuals", "stretch_profile"]
 
-GRID = np.arange(31) / 10
+# Finer around 1: large trials hold effects within a few per cent.
+GRID = np.unique(np.concatenate([np.arange(31) / 10, np.arange(40, 61) / 50]))
 
 
 def stretch_profile(

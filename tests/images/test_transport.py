@@ -184,6 +184,31 @@ def test_the_reweighted_average_of_the_trial_itself_is_the_average_effect():
     assert list(there.tidy()["term"])[-1] == "average, design, not flagged"
 
 
+def test_the_reweighted_average_is_one_of_scores_by_tilted_weights():
+    features = region(0, 400, shift=0.5)
+    found = moved(features, scores=SCORES)
+    inside = features[~found.flagged].mean(axis=0)
+    factor = tilt(TRIAL.features, np.ones(300), inside).factor
+    score = SCORES.score[..., 0].mean(axis=0)
+    assert_allclose(found.reweighted.estimate, np.average(score, weights=factor))
+    left = factor * (score - found.reweighted.estimate) / factor.sum()
+    assert_allclose(found.reweighted.std_error, np.sqrt((left**2).sum()), rtol=0.01)
+    assert_allclose(found.effective, factor.sum() ** 2 / (factor**2).sum())
+
+
+@pytest.mark.filterwarnings("ignore:.*are less like")
+def test_averages_weigh_images_as_told_with_and_without_the_flagged():
+    features = np.concatenate([region(1), [[30.0, 0.0]] * 10])
+    weights = np.random.default_rng(0).uniform(size=60)
+    found = moved(features, weights=weights)
+    effect = POSTERIOR.cate(features)
+    kept = ~found.flagged
+    assert_allclose(found.average_draws, effect @ weights / weights.sum())
+    assert_allclose(
+        found.inside_draws, effect[:, kept] @ weights[kept] / weights[kept].sum()
+    )
+
+
 def test_far_images_are_flagged_and_said_aloud():
     features = np.concatenate([region(1), [[30.0, 0.0]] * 10])
     with pytest.warns(dc.InferenceWarning, match="of 60 images are less like"):

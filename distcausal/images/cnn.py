@@ -22,7 +22,7 @@ from distcausal.images.model import Layout
 from distcausal.images.network import Network, Pool
 from distcausal.images.pixels import scaling
 from distcausal.images.projection import Projection, components
-from distcausal.images.random_conv import RandomConvFeatures
+from distcausal.images.random_conv import RandomConvFeatures, least_stride
 from distcausal.images.scan import scan
 from distcausal.images.sgd import Course, Schedule, Settings, learn
 from distcausal.images.source import ImageSource
@@ -45,8 +45,10 @@ class SmallCNN:
     Parameters
     ----------
     filters, kernels, strides
-        Number of filters, side of a patch and pixels between patches in each layer; one
-        number for all layers, or one for each.
+        Number of filters, side of a patch and pixels between patches in each layer; the
+        last two one number for all layers, or one for each. If ``strides`` is left out,
+        the first layer has the least that leaves at most 32 positions along a side, and
+        further layers 2.
     norm
         ``"layer"``: the answers of an image are normalised by themselves. None: not.
         There is no normalisation by batch, which would make the cluster of an image
@@ -78,8 +80,8 @@ class SmallCNN:
     temperature
         Of the relaxed clusters.
     finetune
-        Train the head alone for half of the steps, then everything at a tenth of the
-        rate.
+        Let the filters rest for half of the steps, while the dense layer and the head
+        converge, then train everything at a tenth of the rate.
 
     Notes
     -----
@@ -95,19 +97,19 @@ class SmallCNN:
     Examples
     --------
     >>> import distcausal as dc
-    >>> dc.SmallCNN(filters=(16, 32)).width
-    32
+    >>> dc.SmallCNN(filters=(16, 32), kernels=(6, 3)).kernels
+    (6, 3)
     """
 
-    filters: tuple[int, ...] = (16, 32)
-    kernels: int | tuple[int, ...] = (5, 3)
-    strides: int | tuple[int, ...] = 2
+    filters: tuple[int, ...] = (64,)
+    kernels: int | tuple[int, ...] = 6
+    strides: int | tuple[int, ...] | None = None
     norm: Literal["layer"] | None = "layer"
     pool: tuple[Pool, ...] = ("mean", "max")
     width: int = 32
     first: Literal["patches", "random"] = "patches"
-    steps: int = 800
-    batch: int = 128
+    steps: int = 400
+    batch: int = 64
     rate: float = 3e-3
     weight_decay: float = 1e-2
     augment: tuple[Augment, ...] = ("flip",)
@@ -129,7 +131,8 @@ class SmallCNN:
                 f"{self.filters} and {self.pool}."
             )
         for field in ("kernels", "strides"):
-            object.__setattr__(self, field, self._by_layer(field))
+            if getattr(self, field) is not None:
+                object.__setattr__(self, field, self._by_layer(field))
         for field in ("width", "steps", "batch", "restarts"):
             whole_number(field, getattr(self, field))
         for size in self.filters:
@@ -227,7 +230,7 @@ class SmallCNN:
         contents = scan(source, trial.keys[seen])
         check_moments(contents.moments)
         fixed = scaling(contents.moments)
-        network = self._network()
+        network = self._network(tuple(source.shape))
         lesson = _lesson(self, source, trial, layout, weights, seen, seed)
         how = self._settings(), self._schedule(source)
         best: Course | None = None
@@ -277,15 +280,21 @@ class SmallCNN:
                 "image_intercepts=False, or use objective 'marginal'."
             )
 
-    def _network(self) -> Network:
+    def _network(self, shape: tuple[int, ...]) -> Network:
+        """Shape of the network for images of a shape."""
+        kernels: tuple[int, ...] = self.kernels  # type: ignore[assignment]
+        strides = self.strides
+        if strides is None:
+            later = (2,) * (len(self.filters) - 1)
+            strides = (least_stride(shape, kernels[0]), *later)
         return Network(
-            self.filters,
-            self.kernels,  # type: ignore[arg-type]
-            self.strides,  # type: ignore[arg-type]
-            self.norm,
-            self.pool,
-            self.width,
-            self.first == "patches",
+            filters=self.filters,
+            kernels=kernels,
+            strides=strides,  # type: ignore[arg-type]
+            norm=self.norm,
+            pool=self.pool,
+            width=self.width,
+            patches=self.first == "patches",
         )
 
     def _settings(self) -> Settings:

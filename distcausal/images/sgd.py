@@ -43,7 +43,7 @@ _CLIP = 1.0  # norm of the gradient
 _WARM = 0.1  # of the steps
 _LAST = 0.01  # of the rate
 _HEAD = 0.3  # spread of the first scores
-_TUNED = 0.1  # of the rate, once the head has converged
+_TUNED = 0.1  # of the rate, once the rest has converged
 _CLEAR, _HOPELESS = 1.0, 3.0  # standard errors below the best stretch
 _RELAXED = 2  # draws of a relaxed cluster
 
@@ -76,7 +76,7 @@ class Schedule(NamedTuple):
     rate
         Largest rate of Adam.
     finetune
-        Whether the network rests over the first half of the steps.
+        Whether the filters rest over the first half of the steps.
     """
 
     stretches: int
@@ -227,7 +227,7 @@ def _first_head(lesson: Lesson, seed: Seed) -> dict[str, np.ndarray]:
 
 
 def _rates(schedule: Schedule) -> np.ndarray:
-    """Rates of the head and of the network in every step, ``(step, 2)``."""
+    """Rates of head and dense layer, and of filters, in every step, ``(step, 2)``."""
     if not schedule.finetune:
         return np.repeat(_course(schedule.steps, schedule.rate)[:, None], 2, axis=1)
     half = schedule.steps // 2
@@ -302,15 +302,21 @@ def _climb(
         pixels, batch, rate, own = given
         value, slope = jax.value_and_grad(loss)(params, pixels, batch, own)
         way, memory = rule.update(slope, memory, params)
-        way = {
-            "head": jax.tree.map(lambda part: -rate[0] * part, way["head"]),
-            "network": jax.tree.map(lambda part: -rate[1] * part, way["network"]),
-        }
-        return (optax.apply_updates(params, way), memory), value
+        return (optax.apply_updates(params, _paced(way, rate)), memory), value
 
     keys = random.split(key, len(rates))
     state, course = lax.scan(step, state, (images, batches, rates, keys))
     return state, jnp.mean(course)
+
+
+def _paced(way: Any, rate: Array) -> Any:
+    """Steps along directions; filters have a rate of their own."""
+
+    def pace(path: Any, part: Array) -> Array:
+        filters = path[0].key == "network" and "dense" not in path[1].key
+        return -(rate[1] if filters else rate[0]) * part
+
+    return jax.tree_util.tree_map_with_path(pace, way)
 
 
 def _augmented(images: Array, key: Array, settings: Settings) -> Array:

@@ -18,7 +18,7 @@ from distcausal.images.batches import Units, orders, part_of
 from distcausal.images.cnn import _lesson
 from distcausal.images.families import as_family
 from distcausal.images.model import Layout, count, log_likelihood, unpack
-from distcausal.images.sgd import Schedule, _rates, _Trail
+from distcausal.images.sgd import Schedule, _paced, _rates, _Trail
 from distcausal.images.trial import Trial
 
 SIDE = 8
@@ -287,7 +287,7 @@ def test_without_held_out_images_the_last_stretch_is_kept():
     assert_array_equal(course.score, -course.loss)
 
 
-def test_fine_tuning_rests_the_network_and_then_moves_it_little():
+def test_fine_tuning_rests_the_filters_and_then_moves_them_little():
     schedule = Schedule(stretches=10, stretch=4, rate=0.01, finetune=False)
     plain, tuned = _rates(schedule), _rates(schedule._replace(finetune=True))
     assert plain.shape == tuned.shape == (40, 2)
@@ -297,3 +297,13 @@ def test_fine_tuning_rests_the_network_and_then_moves_it_little():
     assert_allclose(tuned[:, 0].max(), 0.01, rtol=1e-6)
     assert_allclose(tuned[:, 1].max(), 0.001, rtol=1e-6)
     assert plain[-1, 0] < 0.1 * plain.max()
+
+
+def test_filters_have_a_rate_of_their_own():
+    ones = {"filters0": np.ones(2), "bias0": np.ones(2), "dense": np.ones(2)}
+    way = {"head": {"head": np.ones(2)}, "network": ones}
+    found = _paced(way, np.array([0.5, 0.25]))
+    assert_array_equal(found["head"]["head"], [-0.5, -0.5])
+    assert_array_equal(found["network"]["dense"], [-0.5, -0.5])
+    assert_array_equal(found["network"]["filters0"], [-0.25, -0.25])
+    assert_array_equal(found["network"]["bias0"], [-0.25, -0.25])

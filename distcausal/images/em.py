@@ -20,7 +20,7 @@ from distcausal.errors import DesignError
 from distcausal.images.em_steps import Rows, State, closed, expect, maximise, opened
 from distcausal.images.engines import EngineFit, Problem, check_whole
 
-__all__ = ["EM"]
+__all__ = ["EM", "rows_of"]
 
 _STOP = 1e-2  # change of a parameter that ends the iteration; their spread is 0.05 up
 _WIDEST = 3.0  # no prior of the model is wider
@@ -79,7 +79,7 @@ class EM:
             known part of the noise or a pull to an average effect.
         """
         _check(problem)
-        rows = _rows(problem)
+        rows = rows_of(problem)
         long = len(rows.outcome) * len(problem.starts) > 100_000
         with announce(progress, count=1, long=long) as begin:
             begin("maximising")
@@ -162,7 +162,7 @@ def _check(problem: Problem) -> None:
         )
 
 
-def _rows(problem: Problem) -> Rows:
+def rows_of(problem: Problem) -> Rows:
     """Drop padding, and clusters that are switched off."""
     evidence, lane, layout = problem.evidence, problem.lane, problem.layout
     kept = np.flatnonzero(lane.weights)

@@ -13,9 +13,20 @@ import numpy as np
 
 from distcausal.images.model import Layout, pack, shapes
 
-__all__ = ["Rows", "State", "closed", "expect", "maximise", "opened"]
+__all__ = [
+    "Rows",
+    "State",
+    "closed",
+    "expect",
+    "maximise",
+    "memberships",
+    "opened",
+    "ordered",
+    "regression",
+    "spread_of",
+]
 
-_NARROW = 1e-3  # least gap between effects; the model takes its logarithm
+NARROW = 1e-3  # least gap between effects; the model takes its logarithm
 _HEAD, _BASE, _NOISE = 3.0, 1.0, 1.0  # scales of the half-normal priors of the model
 _BIAS = 1.5
 
@@ -99,7 +110,7 @@ def opened(rows: Rows, vector: np.ndarray) -> State:
     some = rows.clusters - 1
     head_scale, base_scale = np.exp(params["head_scale"]), np.exp(params["base_scale"])
     head = np.vstack([params["bias"], head_scale * params["head"]])[:, :some]
-    gaps = np.maximum(np.exp(params["gaps"][:some]), _NARROW)
+    gaps = np.maximum(np.exp(params["gaps"][:some]), NARROW)
     pieces = (
         params["level"],
         base_scale[0] * params["base"][:, 0],
@@ -174,22 +185,22 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
 
 def maximise(rows: Rows, state: State, share: np.ndarray) -> tuple[State, float]:
     """Better parameters given memberships, and the evidence's part beside the fit."""
-    base, root, first = _regression(rows, state, share)
+    base, root, first = regression(rows, state, share)
     state = state._replace(base=base)
     state = state._replace(noise=_noise(rows, state, share, root))
     weights = base[1 : _cuts(rows)[1]]
     spread = np.sum(weights**2) + np.trace(root[1 : _cuts(rows)[1], 1 : _cuts(rows)[1]])
-    state = state._replace(base_scale=_scale(spread, len(weights), _BASE))
+    state = state._replace(base_scale=spread_of(spread, len(weights), _BASE))
     second = 0.0
     if rows.clusters > 1:
-        head, variance, second = _memberships(rows, state, share)
+        head, variance, second = memberships(rows, state, share)
         spread = np.sum(head[1:] ** 2 + variance[1:])
-        scale = _scale(spread, head[1:].size, _HEAD)
+        scale = spread_of(spread, head[1:].size, _HEAD)
         state = state._replace(head=head, head_scale=scale)
     return state, first + second
 
 
-def _scale(spread: float, count: int, prior: float) -> float:
+def spread_of(spread: float, count: int, prior: float) -> float:
     """Spread of weights whose expected squares sum to ``spread``, prior half-normal.
 
     Maximises ``-count log(s) - spread / (2 s**2) - s**2 / (2 prior**2)``.
@@ -216,7 +227,7 @@ def _noise(
     return np.where(counts > 0, np.maximum(found, 1e-8), 1.0)
 
 
-def _regression(
+def regression(
     rows: Rows, state: State, share: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Baseline and ordered effects by one weighted ridge regression.
@@ -246,28 +257,34 @@ def _regression(
     centre = np.zeros(len(gram))
     centre[0], centre[columns] = rows.level, rows.effect
     bend = gram + np.diag(prior)
-    found = _ordered(bend, pull + prior * centre, columns + 1)
+    found = ordered(bend, pull + prior * centre, columns + 1)
     volume = np.linalg.slogdet(bend)[1]
     loss = np.sum(prior * (found - centre) ** 2) - np.log(prior).sum()
     return found, np.linalg.inv(bend), -0.5 * float(loss + volume)
 
 
-def _ordered(bend: np.ndarray, pull: np.ndarray, first: int) -> np.ndarray:
-    """Solve with coefficients from position ``first`` kept at a least gap or above."""
-    held = np.zeros(len(bend), dtype=bool)
-    found = np.full(len(bend), _NARROW)
-    while True:
-        free = ~held
-        rest = pull[free] - bend[np.ix_(free, held)] @ found[held]
-        found[free] = np.linalg.solve(bend[np.ix_(free, free)], rest)
-        short = free & (found < _NARROW) & (np.arange(len(bend)) >= first)
-        if not short.any():
-            return found
-        found[short] = _NARROW
-        held |= short
+def ordered(bend: np.ndarray, pull: np.ndarray, first: int) -> np.ndarray:
+    """Least ``x' bend x / 2 - pull' x`` with a least gap from position ``first`` on.
+
+    What is free is profiled out, which leaves least squares without negative
+    coefficients.
+    """
+    found = np.linalg.solve(bend, pull)
+    if np.all(found[first:] >= NARROW):
+        return found
+    from scipy.optimize import nnls
+
+    across = bend[:first, first:]
+    profile = np.linalg.solve(bend[:first, :first], np.c_[across, pull[:first]])
+    rest = bend[first:, first:] - across.T @ profile[:, :-1]
+    aim = pull[first:] - across.T @ profile[:, -1] - NARROW * rest.sum(axis=1)
+    root = np.linalg.cholesky(rest)
+    found[first:] = NARROW + nnls(root.T, np.linalg.solve(root, aim))[0]
+    found[:first] = profile[:, -1] - profile[:, :-1] @ found[first:]
+    return found
 
 
-def _memberships(
+def memberships(
     rows: Rows, state: State, share: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """One Newton step of the multinomial regression of memberships on features.

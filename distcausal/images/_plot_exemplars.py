@@ -26,7 +26,11 @@ __all__ = ["draw_exemplars", "exemplar_frame"]
 
 _UNSURE = "most uncertain"
 _GAP = 0.08  # between images, in their widths
-_TEXT = 0.34  # under an image, in its heights
+_TEXT = 0.33  # inches under an image, for two lines
+_LINE = 0.17  # inches of a line of the heading
+_CELL, _WIDEST, _NAMES = 0.95, 6.0, 0.95  # inches: a column, all of them, their labels
+_LEAST = 3.6  # inches that names and the heading in two lines take
+_ONE_LINE = 4.6  # inches that the heading takes
 _TAILS = (1.0, 99.0)  # percentiles of the pixels that are black and white
 _LONGEST_KEY = 12
 
@@ -133,21 +137,27 @@ def draw_exemplars(
     shown = _pixels(fit, images, frame["key"].to_numpy(), bands)
     height, width = shown.shape[1:3]
     names = list(dict.fromkeys(frame["panel"]))
-    across, down = width * (1 + _GAP), height * (1 + _TEXT)
     columns = int(frame["rank"].max())
-    inches = min(7.0, 1.1 + 0.95 * columns) - 1.0
-    size = (inches + 1.0, inches / columns * len(names) * down / across + 0.35)
-    axes = prepared(ax, size)
+    across = width * (1 + _GAP)
+    inches = min(_CELL * columns, _WIDEST)
+    if ax is not None:
+        inches = ax.get_window_extent().width / ax.figure.dpi
+    scale = columns * across / inches  # pixels of an image to an inch
+    down = height + _TEXT * scale
+    wide = max(inches + _NAMES, _LEAST)
+    axes = prepared(ax, (wide, len(names) * down / scale + 2 * _LINE))
+    axes.set_anchor("W")
     axes.spines[:].set_visible(False)
     for record, picture in zip(frame.to_dict("records"), shown, strict=True):
         left = (record["rank"] - 1) * across
         top = names.index(record["panel"]) * down
         extent = (left, left + width, top + height, top)
         axes.imshow(picture, cmap="gray", vmin=0, vmax=1, extent=extent)
-        axes.text(
-            left + width / 2,
-            top + 1.03 * height,
+        axes.annotate(
             _caption(record),
+            (left + width / 2, top + height),
+            xytext=(0, -2),
+            textcoords="offset points",
             ha="center",
             va="top",
             fontsize=SMALL - 2,
@@ -155,14 +165,20 @@ def draw_exemplars(
             linespacing=1.05,
         )
     axes.set(xlim=(0, columns * across), ylim=(len(names) * down, 0), xticks=[])
-    middles = [(row * down) + height / 2 for row in range(len(names))]
+    middles = [row * down + height / 2 for row in range(len(names))]
     labels = ["Most\nuncertain" if n == _UNSURE else n.capitalize() for n in names]
     axes.set_yticks(middles, labels, fontsize=SMALL)
     axes.tick_params(axis="y", length=0)
-    end = f"lower end of a {percent(confidence)} interval"
-    note = f"Key, probability of the cluster ({end})"
-    axes.set_title(note, loc="left", fontsize=SMALL, color=AXIS)
+    _headed(axes, inches, confidence)
     return axes
+
+
+def _headed(ax: Axes, inches: float, confidence: float) -> None:
+    """Say what stands under the images, in two lines where one is too long."""
+    end = f"(lower end of a {percent(confidence)} interval)"
+    gap = " " if inches > _ONE_LINE else "\n"
+    note = f"Key, probability of the cluster{gap}{end}"
+    ax.set_title(note, loc="left", fontsize=SMALL, color=AXIS)
 
 
 def _caption(record: Any) -> str:

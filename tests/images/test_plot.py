@@ -22,6 +22,7 @@ from distcausal.images._plot import (
 )
 from distcausal.images._plot_course import course_frame, draw_course
 from distcausal.images._plot_exemplars import draw_exemplars, exemplar_frame
+from distcausal.images._plot_style import HUES
 from distcausal.images.calibration import calibration
 from distcausal.images.conformal import UnitEffects
 from distcausal.images.homogeneity import effect_homogeneity
@@ -391,6 +392,12 @@ def test_model_and_design_are_told_apart_in_grey():
     ax = draw_effects(FIT, ax=axes(), confidence=0.95)
     area, bar = ax.collections[0], ax.collections[1]
     assert lightness(area.get_facecolor()[0][:3]) - lightness(bar.get_color()[0]) > 0.5
+
+
+def test_first_four_clusters_are_told_apart_in_grey():
+    grey = np.sort([lightness(hue) for hue in HUES[:4]])
+    assert np.diff(grey).min() > 0.1
+    assert grey.max() < 0.85
 
 
 def test_lines_of_the_calibration_differ_in_dash_as_well_as_colour():

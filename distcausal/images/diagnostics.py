@@ -76,7 +76,7 @@ def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:
     --------
     >>> import distcausal as dc
     >>> from distcausal.images.diagnostics import diagnose
-    >>> sim = dc.datasets.make_image_effects(300, test=10, seed=1)
+    >>> sim = dc.datasets.make_image_effects(400, test=10, seed=1)
     >>> fit = dc.image_effects(sim.data, **sim.roles, splits=2)
     >>> found = diagnose(fit)
     >>> found["largest share at one value"].fine
@@ -98,12 +98,13 @@ def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:
     )
     restarts = _restarts(fit)
     labels = restarts.mean_labels(trial.features)
+    effects = restarts.posterior.effects[: len(labels), :, 0]
     agreement = np.array([adjusted_rand_index(labels[0], one) for one in labels])
     gone = (share * len(fit.keys) < 1) | fit.design.collapsed
     residual = _residuals(fit, vector, prior)
     checks = [
         *_of_data(fit, residual, coords),
-        *_of_search(fit, agreement),
+        *_of_search(fit, agreement, effects),
         *_of_clusters(fit, prior, share, gone),
         *_of_intervals(fit, profile, uneven, error),
     ]
@@ -114,7 +115,7 @@ def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:
         stretch=GRID,
         log_likelihood=profile,
         bound=fit.fit.bound,
-        restart_effects=restarts.posterior.effects[: len(labels), :, 0],
+        restart_effects=effects,
         agreement=agreement,
         balance=uneven,
         balance_error=error,
@@ -254,7 +255,9 @@ def _of_places(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Check:
     )
 
 
-def _of_search(fit: ImageEffects, agreement: np.ndarray) -> Iterator[Check]:
+def _of_search(
+    fit: ImageEffects, agreement: np.ndarray, effects: np.ndarray
+) -> Iterator[Check]:
     """Whether the search has ended, and whether others ended elsewhere."""
     if len(fit.fit.course):
         gain, noise = late_gain(fit.fit.course)
@@ -279,6 +282,8 @@ def _of_search(fit: ImageEffects, agreement: np.ndarray) -> Iterator[Check]:
             "fewer, or compare numbers of clusters.",
         )
         yield _check("restarts that were equally good", float(near.sum()))
+        spread = float(effects[near].std(axis=0).max())
+        yield _check("largest spread of an effect over those", spread)
     limits = {
         "r_hat": (_R_HAT, False),
         "ess": (_DRAWS, True),

@@ -189,6 +189,7 @@ def transport_features(
         average_draws=each.average,
         inside_draws=None if flagged.all() else each.inside,
         reweighted=_reweighted(scores, trial, region),
+        overlap=region.factor,
         imbalance=region.imbalance,
         effective=effective,
         units=len(trial.ids),

@@ -61,6 +61,9 @@ class Transport(Result):
         Average by design: scores of the trial's units under weights that give its
         images the average features of those not flagged. None where it was not asked
         for, or fewer than two groups carry the weight.
+    overlap
+        Those weights, of the trial's images relative to what they have, mean one,
+        ``(trial image,)``.
     imbalance
         Largest difference in average features that the weights leave, in standard
         deviations.
@@ -89,6 +92,7 @@ class Transport(Result):
     average_draws: np.ndarray
     inside_draws: np.ndarray | None
     reweighted: AverageEffect | None
+    overlap: np.ndarray
     imbalance: float
     effective: float
     units: int

@@ -158,6 +158,8 @@ def test_a_trial_that_follows_the_model_has_nothing_to_look_at():
     assert_allclose(found.share.sum(), 1)
     assert_allclose(found.restart_effects, [[0.0, 1.5]] * 4, atol=1e-6)
     assert_array_equal(found.agreement, 1.0)
+    assert found["restarts that were equally good"].value == 3
+    assert found["largest spread of an effect over those"].value < 1e-6
 
 
 @pytest.mark.filterwarnings("ignore:.*have collapsed")

@@ -194,6 +194,7 @@ def test_the_reweighted_average_is_one_of_scores_by_tilted_weights():
     left = factor * (score - found.reweighted.estimate) / factor.sum()
     assert_allclose(found.reweighted.std_error, np.sqrt((left**2).sum()), rtol=0.01)
     assert_allclose(found.effective, factor.sum() ** 2 / (factor**2).sum())
+    assert_allclose(found.overlap, factor)
 
 
 @pytest.mark.filterwarnings("ignore:.*are less like")

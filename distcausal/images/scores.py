@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from distcausal._base.keys import host_stream
-from distcausal.errors import DataError, DesignError
+from distcausal.errors import DataError, DesignError, listing
 
 __all__ = ["Scores", "check_scores", "example_scores"]
 
@@ -110,6 +110,18 @@ def check_scores(scores: Scores) -> None:
         raise DataError("weights of units should be nonnegative and not all zero.")
     if scores.folds < 2:
         raise DesignError("the scores have one fold; what is held out needs two.")
+    _check_groups(scores)
+
+
+def _check_groups(scores: Scores) -> None:
+    _, first, place = np.unique(scores.group, return_index=True, return_inverse=True)
+    away = scores.fold != scores.fold[:, first[place]]
+    parted = np.unique(scores.group[away.any(axis=0)])
+    if parted.size:
+        raise DataError(
+            f"{parted.size} groups lie in two folds of a split: {listing(parted)}. "
+            "What judges a unit would have seen its group; make folds by group."
+        )
 
 
 def example_scores(

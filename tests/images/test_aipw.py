@@ -187,6 +187,7 @@ def test_the_table_has_the_columns_of_every_result():
         ({"effect": np.zeros((3, 59))}, DataError, r"effect has shape \(3, 59\)"),
         ({"weights": -np.ones(60)}, DataError, "nonnegative"),
         ({"fold": np.zeros((3, 60), int)}, DesignError, "one fold"),
+        ({"group": np.arange(60) // 20}, DataError, "3 groups lie in two folds.*0, 1, 2"),
         ({"score": np.full((3, 60, 1), np.inf)}, DataError, "holds 180 numbers"),
         ({"effect_before": np.full((3, 60), np.nan)}, DataError, "holds 120 numbers"),
     ],

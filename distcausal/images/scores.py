@@ -125,7 +125,13 @@ def _check_groups(scores: Scores) -> None:
 
 
 def example_scores(
-    *, gap: float, units: int = 400, folds: int = 4, splits: int = 3, seed: int = 0
+    *,
+    gap: float,
+    units: int = 400,
+    folds: int = 4,
+    splits: int = 3,
+    group: np.ndarray | None = None,
+    seed: int = 0,
 ) -> Scores:
     """Scores of a trial whose effect is ``gap`` on one side of a line and 0 elsewhere.
 
@@ -135,8 +141,10 @@ def example_scores(
     draw = host_stream(seed, "example scores")
     features = draw.normal(size=(units, 2))
     score = gap * (features[:, 0] > 0) + draw.normal(size=units)
-    lots = np.stack([draw.permutation(units) for _ in range(splits)])
-    fold = lots % folds
+    group = np.arange(units) if group is None else group
+    names = int(group.max()) + 1
+    lots = np.stack([draw.permutation(names) for _ in range(splits)])
+    fold = (lots % folds)[:, group]
     found = []
     for earlier in (False, True):
         effect = np.full(fold.shape, np.nan)
@@ -162,5 +170,5 @@ def example_scores(
         effect_before,
         before,
         np.ones(units),
-        np.arange(units),
+        group,
     )

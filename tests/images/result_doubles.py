@@ -102,9 +102,8 @@ def _trial(rng: np.random.Generator, image: np.ndarray, outcomes: int) -> Trial:
 
 
 def _scores(gap: float, clusters: int, image: np.ndarray, outcomes: int) -> Scores:
-    found = example_scores(gap=gap, units=len(image))
+    found = example_scores(gap=gap, units=len(image), group=image)
     found = found._replace(
-        group=image,
         weights=1.0 + (np.arange(len(image)) % 3 == 0),
         score=np.repeat(found.score, outcomes, axis=2),
         score_before=np.repeat(found.score_before, outcomes, axis=2),

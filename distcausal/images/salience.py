@@ -124,6 +124,11 @@ def salience(
     Gradients of images in float64. The gradient of an average over draws is the average
     of the gradients, so the maps are those of the posterior mean of the value.
 
+    A blank image can be further from all training images than any two of them are from
+    each other, and the model may say anything of it. Compare its value with that of the
+    image before reading attributions as reasons; another image of the trial, as
+    ``baseline``, asks instead what makes this place differ from that one.
+
     References
     ----------
     Sundararajan, Taly and Yan (2017), Axiomatic attribution for deep networks, *ICML*.

@@ -44,12 +44,12 @@ def linear_trial(seed: int, gap: float, units: int = 300, size: int = 10) -> Sco
 
 
 def test_sequential_tests_hold_their_size_and_the_pooled_one_does_not():
-    found = [effect_homogeneity(linear_trial(seed, 0.0)) for seed in range(250)]
+    found = [effect_homogeneity(linear_trial(seed, 0.0)) for seed in range(150)]
     pooled = np.mean([test.p_pooled <= 0.05 for test in found])
     ordered = np.mean([test.p_ordered <= 0.05 for test in found])
     any_way = np.mean([test.p_any <= 0.05 for test in found])
     single = np.mean([test.split_p_values[0] <= 0.05 for test in found])
-    # Standard errors: 0.014 at 5 %, 0.021 at 12 %.
+    # Standard errors: 0.018 at 5 %, 0.027 at 12 %.
     assert pooled > 0.08
     assert ordered <= 0.07
     assert any_way <= 0.07
@@ -57,20 +57,19 @@ def test_sequential_tests_hold_their_size_and_the_pooled_one_does_not():
 
 
 def test_the_ordered_test_has_more_power_than_the_joint_one():
-    found = [effect_homogeneity(linear_trial(seed, 1.2)) for seed in range(100)]
-    ordered, joint, median = (
+    trials = [linear_trial(seed, 1.2) for seed in range(60)]
+    found = [effect_homogeneity(trial) for trial in trials]
+    median = [effect_homogeneity(trial, combine="median") for trial in trials]
+    ordered, joint, middle = (
         np.mean([p <= 0.05 for p in part])
         for part in (
             [test.p_ordered for test in found],
             [test.p_any for test in found],
-            [
-                effect_homogeneity(linear_trial(seed, 1.2), combine="median").p_value
-                for seed in range(100)
-            ],
+            [test.p_value for test in median],
         )
     )
     assert ordered > joint
-    assert ordered >= median
+    assert ordered >= middle
     assert ordered > 0.5
 
 

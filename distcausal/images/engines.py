@@ -18,7 +18,7 @@ from distcausal._base.keys import Seed, host_stream, stream
 from distcausal._base.precision import double
 from distcausal._base.progress import steps as announce
 from distcausal.errors import DesignError, check_choice
-from distcausal.images.model import Evidence, Lane, Layout, count, pack
+from distcausal.images.model import Evidence, Lane, Layout, count, pack, places
 
 __all__ = [
     "SVI",
@@ -117,8 +117,9 @@ class SVI:
     rank
         Directions of posterior correlation; 0 takes parameters as independent.
     correction
-        ``"linear"`` gives the draws the linear-response covariance of the guide, which
-        is about as wide as the posterior itself; ``"none"`` leaves the guide, whose
+        ``"linear"`` gives effects, baseline and noise the linear-response covariance
+        of the guide, which is about as wide as the posterior itself; weights of the
+        memberships keep the guide's. ``"none"`` leaves all to the guide, whose
         intervals of effects are too narrow.
     draws
         Draws of the parameters that are kept.
@@ -165,9 +166,14 @@ class SVI:
         )
 
     def _draws(self, problem: Problem, found: Climb, seed: Seed) -> np.ndarray:
-        """Draws of the best guide as it is, or with the covariance it lacks."""
+        """Draws of the best guide as it is, or with the covariance it lacks.
+
+        Weights of the memberships stay with the guide: the density is so far from
+        quadratic in them that an average curvature says nothing of their width.
+        """
+        plain = guide_draws(found, self.draws, seed)
         if self.correction == "none":
-            return guide_draws(found, self.draws, seed)
+            return plain
         import jax
 
         from distcausal.images.curvature import normal_draws, response_factor
@@ -175,7 +181,11 @@ class SVI:
         best = jax.tree.map(lambda part: part[0], found.guide)
         parts = problem.evidence, problem.lane, problem.layout
         factor = response_factor(best, *parts, seed)
-        return normal_draws(best.loc, factor, self.draws, seed)
+        draws = normal_draws(best.loc, factor, self.draws, seed)
+        where = places(problem.layout)
+        for name in ("bias", "head", "head_scale"):
+            draws[:, where[name]] = plain[:, where[name]]
+        return draws
 
 
 class Climb(NamedTuple):

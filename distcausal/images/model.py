@@ -41,6 +41,7 @@ __all__ = [
     "log_prior",
     "noise_variance",
     "pack",
+    "places",
     "shapes",
     "standard",
     "unit_terms",
@@ -163,14 +164,23 @@ def shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
     return {**found, **{f"family_{name}": shape for name, shape in extra.items()}}
 
 
-def unpack(vector: Real[Array, " parameter"], layout: Layout) -> dict[str, Array]:
-    """Cut a vector into the parameters it holds."""
+def places(layout: Layout) -> dict[str, slice]:
+    """Where in the vector every parameter is."""
     found, start = {}, 0
     for name, shape in shapes(layout).items():
-        size = int(np.prod(shape))
-        found[name] = vector[start : start + size].reshape(shape)
-        start += size
+        stop = start + int(np.prod(shape))
+        found[name] = slice(start, stop)
+        start = stop
     return found
+
+
+def unpack(vector: Real[Array, " parameter"], layout: Layout) -> dict[str, Array]:
+    """Cut a vector into the parameters it holds."""
+    where = places(layout)
+    return {
+        name: vector[where[name]].reshape(shape)
+        for name, shape in shapes(layout).items()
+    }
 
 
 def pack(params: Mapping[str, Leaf], layout: Layout) -> np.ndarray:

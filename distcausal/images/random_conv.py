@@ -89,7 +89,7 @@ class RandomConvFeatures(Trained):
     n_filters: int = 256
     patch: int = 6
     pool: tuple[Pool, ...] = ("mean", "max")
-    size: int = 50
+    size: int = 30
     stride: int | None = None
     name = "random convolutions"
 

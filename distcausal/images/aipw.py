@@ -231,9 +231,9 @@ class DesignEffects(Result):
     df
         Degrees of freedom in Student's law, shape ``(cluster + 1,)``: effective number
         of groups less one.
-    spread
-        Standard deviation over splits of each estimate, shape ``(cluster, outcome)``;
-        NaN where fewer than two splits have units in the cluster.
+    by_split
+        The estimate of each split on its own, shape ``(split, cluster, outcome)``; NaN
+        where a split has no unit in the cluster.
     collapsed
         Clusters with less than one group's worth of units, or a single group, shape
         ``(cluster,)``; their effects are not estimated.
@@ -259,7 +259,7 @@ class DesignEffects(Result):
     std_error: np.ndarray
     covariance: np.ndarray
     df: np.ndarray
-    spread: np.ndarray
+    by_split: np.ndarray
     collapsed: np.ndarray
     average: np.ndarray
     groups: int
@@ -278,6 +278,24 @@ class DesignEffects(Result):
         return AverageEffect(
             estimate=float(self.average[0]), std_error=error, df=float(self.df[-1])
         )
+
+    @property
+    def median(self) -> np.ndarray:
+        """Median over splits of each estimate, shape ``(cluster, outcome)``."""
+        some = np.isfinite(self.by_split).any(axis=0)
+        found = np.nanmedian(np.where(some, self.by_split, 0.0), axis=0)
+        return np.where(some, found, np.nan)
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Standard deviation over splits of each estimate, ``(cluster, outcome)``.
+
+        NaN where fewer than two splits have units in the cluster.
+        """
+        count = np.isfinite(self.by_split).sum(axis=0)
+        found = np.nanvar(np.where(count > 1, self.by_split, 0.0), axis=0)
+        enlarged = np.sqrt(found * count / np.maximum(count - 1, 1))
+        return np.where(count > 1, enlarged, np.nan)
 
     def conf_int(self, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Ends of intervals for the clusters, shape ``(cluster, outcome)``."""
@@ -408,7 +426,7 @@ def design_effects(scores: Scores, *, assign: str = "argmax") -> DesignEffects:
         std_error=errors,
         covariance=covariance,
         df=found.df,
-        spread=_spread(scores, assign),
+        by_split=_by_split(scores, assign),
         collapsed=collapsed,
         average=found.estimate[-1],
         groups=scores.groups,
@@ -419,15 +437,9 @@ def design_effects(scores: Scores, *, assign: str = "argmax") -> DesignEffects:
     )
 
 
-def _spread(scores: Scores, assign: str) -> np.ndarray:
-    """Standard deviation over splits of the effect of every cluster."""
+def _by_split(scores: Scores, assign: str) -> np.ndarray:
+    """Effect of every cluster in every split, NaN where it has no units."""
     member = assigned(scores.probs, assign) * scores.weights[:, None]
-    mass = member.sum(axis=1)
+    mass = member.sum(axis=1)[:, :, None]
     total = np.einsum("sik,sio->sko", member, scores.score)
-    there = mass > 0
-    each = total / np.where(there, mass, 1.0)[:, :, None]
-    count = there.sum(axis=0)[:, None]
-    safe = np.maximum(count, 1)
-    mean = np.where(there[:, :, None], each, 0).sum(axis=0) / safe
-    square = np.where(there[:, :, None], (each - mean) ** 2, 0).sum(axis=0)
-    return np.where(count > 1, np.sqrt(square / np.maximum(count - 1, 1)), np.nan)
+    return np.where(mass > 0, total / np.where(mass > 0, mass, 1.0), np.nan)

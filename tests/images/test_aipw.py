@@ -80,7 +80,7 @@ def test_order_and_halves_of_units_are_of_no_account(seed, assign):
     one = design_effects(scores, assign=assign)
     for other in (oracle.taken(scores, order), oracle.halved(scores, 7)):
         two = design_effects(other, assign=assign)
-        for name in ("share", "estimate", "covariance", "df", "spread"):
+        for name in ("share", "estimate", "covariance", "df", "by_split"):
             got, expected = getattr(two, name), getattr(one, name)
             assert np.allclose(got, expected, atol=1e-12, equal_nan=True)
 
@@ -159,6 +159,30 @@ def test_a_cluster_of_one_group_is_not_given_an_error_of_zero():
 
 
 @given(seeds)
+def test_splits_on_their_own_give_median_and_spread(seed):
+    scores = oracle.random_scores(seed)
+    found = design_effects(scores)
+    each = []
+    for split in range(3):
+        parts = [part[split : split + 1] for part in scores[:7]]
+        each.append(design_effects(scores._make([*parts, *scores[7:]])).estimate)
+    assert np.allclose(found.median, np.median(each, axis=0))
+    assert np.allclose(found.spread, np.std(each, axis=0, ddof=1))
+
+
+def test_a_split_without_a_cluster_has_no_part_in_median_and_spread():
+    scores = oracle.random_scores(0)
+    probs = scores.probs.copy()
+    probs[0] = [1.0, 0.0]
+    found = design_effects(scores._replace(probs=probs))
+    assert np.isnan(found.by_split[0, 1, 0])
+    assert np.isclose(found.median[1, 0], found.by_split[1:, 1, 0].mean())
+    assert np.isclose(found.spread[1, 0], found.by_split[1:, 1, 0].std(ddof=1))
+    probs[1] = [1.0, 0.0]
+    assert np.isnan(design_effects(scores._replace(probs=probs)).spread[1, 0])
+
+
+@given(seeds)
 def test_influences_add_up_to_nothing(seed):
     found = influence(oracle.random_scores(seed, outcomes=2, per_group=2))
     assert np.allclose(found.by_group.sum(axis=0), 0, atol=1e-12)
@@ -187,7 +211,11 @@ def test_the_table_has_the_columns_of_every_result():
         ({"effect": np.zeros((3, 59))}, DataError, r"effect has shape \(3, 59\)"),
         ({"weights": -np.ones(60)}, DataError, "nonnegative"),
         ({"fold": np.zeros((3, 60), int)}, DesignError, "one fold"),
-        ({"group": np.arange(60) // 20}, DataError, "3 groups lie in two folds.*0, 1, 2"),
+        (
+            {"group": np.arange(60) // 20},
+            DataError,
+            "3 groups lie in two folds.*0, 1, 2",
+        ),
         ({"score": np.full((3, 60, 1), np.inf)}, DataError, "holds 180 numbers"),
         ({"effect_before": np.full((3, 60), np.nan)}, DataError, "holds 120 numbers"),
     ],

@@ -99,6 +99,11 @@ def test_novelty_of_images_like_the_trials_is_uniform(seed, rule):
     assert (novelty(seen, new + 20, rule=rule) == 1).all()
 
 
+def test_an_image_as_far_as_all_others_is_not_novel():
+    corners = np.eye(15)
+    assert novelty(corners[:-1], corners[-1:])[0] == 0.0
+
+
 def test_large_trials_are_represented_by_a_lot(monkeypatch):
     rng = np.random.default_rng(0)
     seen, new = rng.normal(size=(1000, 3)), rng.normal(size=(300, 3))

@@ -199,16 +199,15 @@ def _losses(fit: ImageEffects) -> list[str]:
     """Images in one arm, probabilities moved, units left out."""
     notes = []
     units = len(fit.trial.ids)
-    if fit.trial.shared:
-        count = np.bincount(fit.trial.image, minlength=len(fit.keys))
-        treated = np.bincount(fit.trial.image, fit.trial.treatment, len(fit.keys))
-        several = count > 1
-        alone = several & ((treated == 0) | (treated == count))
-        if alone.any():
-            notes.append(
-                f"{int(alone.sum())} of {int(several.sum())} images with several units "
-                "have them all in one arm."
-            )
+    count = np.bincount(fit.trial.image, minlength=len(fit.keys))
+    treated = np.bincount(fit.trial.image, fit.trial.treatment, len(fit.keys))
+    several = count > 1
+    alone = int((several & ((treated == 0) | (treated == count))).sum())
+    if alone:
+        notes.append(
+            f"{alone} of {int(several.sum())} images with several units have them all "
+            "in one arm."
+        )
     if trimmed := fit.settings.get("trimmed", 0):
         notes.append(
             f"Weak overlap: the probability of treatment of {trimmed} of {units} units "

@@ -120,8 +120,8 @@ class UnitEffects(Result):
             ("median width", number(width, places)),
             ("half width for new images", number(self.half_width, places)),
             ("units with an infinite interval", str(self.infinite)),
-            ("share of units surely helped", f"{positive:.3f}"),
-            ("share of units surely harmed", f"{negative:.3f}"),
+            ("share of intervals above zero", f"{positive:.3f}"),
+            ("share of intervals below zero", f"{negative:.3f}"),
         )
         return Table(
             title="Intervals for effects on single units (conformal, conservative)",
@@ -130,8 +130,8 @@ class UnitEffects(Result):
             columns=("", "value"),
             rows=rows,
             notes=(
-                "They cover on average over units, not for each kind of unit, and "
-                "shares of units helped or harmed are not tests.",
+                "They cover on average over units, not for each kind of unit; shares "
+                "of intervals away from zero are not shares of units helped or harmed.",
             ),
         )
 

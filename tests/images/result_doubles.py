@@ -72,7 +72,7 @@ def comparison(selected: int = 2) -> Comparison:
     return Comparison(
         clusters=np.arange(1, 5),
         gain=30.0 - behind,
-        std_error=np.array([0.0, 6.0, 6.5, 6.5]),
+        std_error=np.array([0.0, 12.0, 12.5, 12.5]),
         behind=behind,
         behind_error=np.array([6.5, 2.0, 0.0, 1.0]),
         bound=np.array([-130.0, -101.0, -100.0, -104.0]),

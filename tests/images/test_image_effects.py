@@ -75,7 +75,8 @@ def test_a_unit_of_weight_two_is_two_units_of_one_image() -> None:
         columns={"w": own["w"][twice], "y": own["y"][twice], "key": twice},
     )
     source = dc.ArraySource(own["image"], np.arange(UNITS))
-    split = fit(data, image=source, image_key="key", image_intercepts=False)
+    with pytest.warns(DataWarning, match="all units have one arm"):
+        split = fit(data, image=source, image_key="key", image_intercepts=False)
     one = heavy.cluster_effects().to_numpy()
     np.testing.assert_allclose(split.cluster_effects().to_numpy(), one, atol=1e-5)
 

@@ -35,8 +35,10 @@ from tests.images.result_doubles import DRAWS, UNITS, comparison, fitted
 pytestmark = pytest.mark.plots
 FIT = fitted()
 SIDE = 4
-# The pixels of each image hold its position, so a figure shows which one it drew.
-IMAGES = np.broadcast_to(np.arange(UNITS)[:, None, None], (UNITS, SIDE, SIDE))
+# Pixels hold the square of the position, so a figure shows which images it drew, even
+# after their scale is stretched.
+SQUARES = np.arange(UNITS) ** 2
+IMAGES = np.broadcast_to(SQUARES[:, None, None], (UNITS, SIDE, SIDE))
 PARTS = EffectParts(
     share_predicted=0.3,
     slopes=np.array([1.0, 0.9]),
@@ -247,8 +249,8 @@ def test_exemplars_are_the_images_of_their_keys(reader):
     ax = draw_exemplars(FIT, reader(IMAGES), ax=axes(), count=3)
     place = [FIT.keys.tolist().index(key) for key in exemplar_frame(FIT, 3)["key"]]
     values = np.array([each.get_array()[0, 0] for each in ax.images])
-    ends = np.percentile(np.repeat(place, SIDE * SIDE), [1, 99])
-    expected = np.clip((np.array(place) - ends[0]) / np.ptp(ends), 0, 1)
+    ends = np.percentile(np.repeat(SQUARES[place], SIDE * SIDE), [1, 99])
+    expected = np.clip((SQUARES[place] - ends[0]) / np.ptp(ends), 0, 1)
     assert_allclose(values.astype(float), expected)
     keys = [text.split("\n")[0] for text in texts(ax)]
     assert keys == [f"place {number}" for number in place]

@@ -79,6 +79,23 @@ def _on_vector(function):
     return lambda case: np.asarray(double(compiled)(*case[:3], layout=case.layout))
 
 
+def with_key(objective):
+    """An objective that draws, as a function of a case and a number for its key."""
+
+    def run(vector, key, evidence, lane, layout):
+        params = model.unpack(vector, layout)
+        return objective(params, key, evidence, lane, layout)
+
+    compiled = jax.jit(run, static_argnames="layout")
+
+    def call(case, number):
+        key = jax.random.key(number)
+        rest = case.evidence, case.lane
+        return double(compiled)(case.vector, key, *rest, layout=case.layout)
+
+    return call
+
+
 log_joint = _on_vector(model.log_joint)
 log_likelihood = _on_vector(model.log_likelihood)
 log_prior = _on_vector(
@@ -95,3 +112,18 @@ log_membership = _on_vector(
 )
 mean_effect = _on_vector(mean_effects)
 means_by_arm = _on_vector(arm_means)
+cluster_terms = _on_vector(model.cluster_terms)
+
+
+def hessian(case):
+    """Second derivatives of the log joint density, ``(parameter, parameter)``."""
+    found = double(_hessian)(*case[:3], layout=case.layout)
+    return np.asarray(found)
+
+
+_hessian = jax.jit(
+    lambda vector, evidence, lane, layout: jax.hessian(
+        lambda own: model.log_joint(model.unpack(own, layout), evidence, lane, layout)
+    )(vector),
+    static_argnames="layout",
+)

@@ -33,7 +33,7 @@ from distcausal.images.posterior import posterior_of
 from distcausal.images.result import ImageEffects
 from distcausal.images.scores import Scores
 from distcausal.images.stages import Model, layout_for
-from distcausal.images.stretch import GRID, stretch_profile
+from distcausal.images.stretch import GRID, model_residuals, stretch_profile
 from distcausal.images.trial import Trial, evidence_of, lane_of
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -271,13 +271,22 @@ def test_the_profile_is_the_likelihood_of_a_stretched_fit():
     assert_allclose(again[GRID == 1.0], profile[GRID == 2.0], rtol=1e-10)
     assert 0.7 <= GRID[profile.argmax()] <= 1.3
     # At zero effects are equal and memberships say nothing: a regression on the arm.
+    uneven = stretch_profile(trial, layout, vector, np.array([0.9, 0.1]))
     lane = lane_of(trial, trial.weights, 2, layout)
     rows = (trial.outcome[:, 0] - lane.centre[0]) / lane.scale[0]
     base = 3 * np.exp(named["base_scale"]) * (trial.features @ named["base"])[:, 0]
+    left = rows - named["level"][0] - base
     sd = np.exp(named["noise"][:, 0])[trial.treatment]
-    left = rows - named["level"][0] - base - trial.treatment * named["centre"]
-    density = -0.5 * (left / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
-    assert_allclose(profile[0], density.sum(), rtol=1e-9)
+    low = named["centre"] - 0.4 * np.exp(named["gaps"][0])
+    for found, mean in ((profile, named["centre"]), (uneven, low)):
+        scaled = (left - trial.treatment * mean) / sd
+        density = -0.5 * scaled**2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+        assert_allclose(found[0], density.sum(), rtol=1e-9)
+    member = np.random.default_rng(0).dirichlet([1.0, 1.0], size=UNITS)
+    half = np.exp(named["gaps"][0]) / 2
+    own = trial.treatment * (named["centre"] + half * (member[:, 1] - member[:, 0]))
+    residual = model_residuals(trial, layout, vector, member)
+    assert_allclose(residual[:, 0], left - own, atol=1e-9)
 
 
 def test_frames_tables_and_figures_hold_what_was_found():
@@ -344,13 +353,14 @@ def test_balance_is_a_difference_of_weighted_means(seed):
     rng = np.random.default_rng(seed)
     rows, arm = rng.normal(size=(30, 2)), rng.permutation(30) % 2
     member = rng.dirichlet(np.ones(3), size=30)
-    found, error = balance(rows, arm, member, np.ones(30), np.full(30, 0.5))
+    chance = rng.uniform(0.2, 0.8, 30)
+    found, error = balance(rows, arm, member, np.ones(30), chance)
     scaled = (rows - rows.mean(axis=0)) / rows.std(axis=0)
     treated = arm == 1
     for k in range(3):
         mean = [
-            np.average(scaled[side], axis=0, weights=member[side, k])
-            for side in (treated, ~treated)
+            np.average(scaled[side], axis=0, weights=member[side, k] / odds[side])
+            for side, odds in ((treated, chance), (~treated, 1 - chance))
         ]
         assert_allclose(found[k], mean[0] - mean[1], atol=1e-9)
     assert (error > 0).all()

@@ -33,12 +33,12 @@ class Store:
     def get(
         self, job: Mapping[str, Any], work: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
-        """Record of a job, from the file or by doing the work; with its seconds."""
+        """Record of a job, from the file or by doing the work; with processor seconds."""
         name = _name(job)
         if name not in self._known:
-            start = time.perf_counter()
+            start = time.process_time()
             record = work()
-            record["seconds"] = time.perf_counter() - start
+            record["seconds"] = time.process_time() - start
             self._known[name] = record
             if self._path:
                 with self._path.open("a") as file:

@@ -148,7 +148,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     warnings.simplefilter("ignore", dc.DistCausalWarning)
     store = Store(chosen.store)
-    header = ["design", "n", "method", *MEASURES, "replications", "seconds"]
+    header = ["design", "n", "method", *MEASURES, "replications", "processor s"]
     pairs = ((design, units) for design in chosen.designs for units in chosen.n)
     print_table(
         header,

@@ -105,8 +105,8 @@ def _scores(gap: float, clusters: int, image: np.ndarray, outcomes: int) -> Scor
     found = example_scores(gap=gap, units=len(image), group=image)
     found = found._replace(
         weights=1.0 + (np.arange(len(image)) % 3 == 0),
-        score=np.repeat(found.score, outcomes, axis=2),
-        score_before=np.repeat(found.score_before, outcomes, axis=2),
+        score=found.score / np.arange(1, outcomes + 1),
+        score_before=found.score_before / np.arange(1, outcomes + 1),
     )
     if clusters == 1:
         return found._replace(

@@ -51,13 +51,13 @@ PARTS = EffectParts(
     combine="mean",
     settings={},
 )
-MIDDLES, HALVES = np.array([3.0, -1.0, 2.0]), np.array([1.0, 2.0, 4.0])
+MIDDLES, HALVES = np.array([3.0, -1.0, 2.0]), np.array([1.0, 2.0, 6.0])
 UNIT_INTERVALS = UnitEffects(
-    low=np.append(MIDDLES - HALVES, -np.inf),
-    high=np.append(MIDDLES + HALVES, np.inf),
+    low=np.append(MIDDLES - HALVES, [-np.inf, 0.0]),
+    high=np.append(MIDDLES + HALVES, [1.0, np.inf]),
     half_width=2.0,
     confidence=0.9,
-    infinite=1,
+    infinite=2,
     settings={},
 )
 DRAWINGS = {
@@ -414,7 +414,7 @@ def test_lines_of_the_calibration_differ_in_dash_as_well_as_colour():
 def test_list_of_estimates_draws_every_row_from_top_to_bottom():
     values = policy_values(FIT.scores)
     ax = values.plot(axes(), confidence=0.8)
-    frame = values.plot_data(0.8)
+    frame = values.tidy(0.8)
     (bars,) = ax.collections
     ends = np.array(bars.get_segments())
     assert_allclose(ends[:, :, 0], frame[["conf_low", "conf_high"]])
@@ -462,5 +462,5 @@ def test_units_are_ordered_and_unbounded_ones_counted():
     assert_allclose(line(ax, "Middle")[:, 1], np.sort(MIDDLES))
     (bars,) = ax.collections
     heights = [np.ptp(each[:, 1]) for each in bars.get_segments()]
-    assert_allclose(heights, [4.0, 8.0, 2.0])
-    assert "unbounded and left out: 1" in ax.get_title(loc="left")
+    assert_allclose(heights, [4.0, 12.0, 2.0])
+    assert "unbounded and left out: 2" in ax.get_title(loc="left")

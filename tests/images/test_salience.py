@@ -104,7 +104,7 @@ def value(encoder, posterior, image, cluster):
 
 
 seeds = st.integers(0, 2**16)
-clusters = st.sampled_from((None, 0, 2))
+clusters = st.sampled_from((None, 2))  # each is compiled
 
 
 @given(seeds, clusters)
@@ -162,12 +162,10 @@ def test_what_the_model_ignores_has_no_attribution(seed, method, cluster):
     assert np.abs(found.draws[:, :, : SIDE // 2]).max() > 1e-6
 
 
-@given(seeds, st.sampled_from(METHODS))
-def test_the_odds_of_two_clusters_are_opposed(seed, method):
+@given(seeds)
+def test_the_odds_of_two_clusters_are_opposed(seed):
     posterior, image = drawn(seed, clusters=2)
-    one, other = (
-        salience(SMOOTH, posterior, image, cluster=k, method=method) for k in (0, 1)
-    )
+    one, other = (salience(SMOOTH, posterior, image, cluster=k) for k in (0, 1))
     assert_allclose(one.by_band, -other.by_band, atol=1e-10)
 
 
@@ -196,7 +194,7 @@ def test_a_line_is_split_over_pixels_by_its_slopes(seed):
 @given(seeds, st.sampled_from(METHODS))
 def test_the_map_is_the_average_of_the_draws(seed, method):
     posterior, image = drawn(seed)
-    found = salience(SMOOTH, posterior, image, cluster=1, method=method)
+    found = salience(SMOOTH, posterior, image, cluster=2, method=method)
     assert len(found.draws) == DRAWS
     assert_allclose(found.draws.mean(axis=0), found.by_band, atol=1e-12)
     frame = found.tidy()
@@ -371,7 +369,7 @@ def test_whole_numbers_stay_whole_numbers():
 
 def test_results_are_shown_kept_and_drawn():
     posterior, image = drawn(6)
-    found = salience(SMOOTH, posterior, image, cluster=1, method="integrated")
+    found = salience(SMOOTH, posterior, image, cluster=2, method="integrated")
     assert pickle.loads(pickle.dumps(found)) == found
     assert "Completeness gap" in str(found)
     assert found.glance().shape == (1, 8)
@@ -381,4 +379,4 @@ def test_results_are_shown_kept_and_drawn():
     assert "left" in str(parts)
     assert parts.glance()["segments"].item() == 1
     assert parts.plot() is not None
-    assert "log odds of cluster 1" in repr(found)
+    assert "log odds of cluster 2" in repr(found)

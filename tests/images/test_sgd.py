@@ -236,6 +236,7 @@ def test_units_without_weight_are_never_seen():
     assert equal(first, again)
 
 
+@pytest.mark.slow
 def test_two_halves_of_a_unit_are_one_unit():
     images = dc.ArraySource(pixels(40))
     whole = trial_of(np.concatenate([np.arange(40), np.arange(2)]))

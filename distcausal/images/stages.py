@@ -112,11 +112,19 @@ def encode(
     asked: Asked, encoder: Any, model: Model, cache: Any, seed: Seed, progress: Any
 ) -> Encoded:
     """Features of the images that units have, and groups joined by equal images."""
+    from distcausal.images.features import fit_features
     from distcausal.images.random_conv import RandomConvFeatures
 
     supervised = hasattr(encoder, "train")
     first = RandomConvFeatures() if supervised else encoder
-    fitted, plain = _features(first, asked, cache, seed, progress)
+    fitted, plain = fit_features(
+        first,
+        asked.source,
+        asked.trial.keys,
+        seed=seed,
+        cache=cache,
+        progress=progress,
+    )
     trial = _joined(asked, plain)
     if not supervised:
         return Encoded(trial, fitted, plain, None)
@@ -135,23 +143,10 @@ def encode(
     return Encoded(trial, fitted, plain, retrain)
 
 
-def _features(
-    encoder: Any, asked: Asked, cache: Any, seed: Seed, progress: Any
-) -> tuple[Any, np.ndarray]:
-    """Fit an encoder to the images of the trial and encode them."""
-    keys = asked.trial.keys
-    if cache is None and hasattr(encoder, "fit_features"):
-        return encoder.fit_features(asked.source, keys, seed=seed)
-    fitted = encoder.fit(asked.source, keys, seed=seed)
-    return fitted, _encoded(fitted, asked, progress, cache)
-
-
-def _encoded(fitted: Any, asked: Asked, progress: Any, cache: Any = None) -> np.ndarray:
+def _encoded(fitted: Any, asked: Asked, progress: Any) -> np.ndarray:
     from distcausal.images.features import features
 
-    return features(
-        fitted, asked.source, asked.trial.keys, cache=cache, progress=progress
-    )
+    return features(fitted, asked.source, asked.trial.keys, progress=progress)
 
 
 def _joined(asked: Asked, features: np.ndarray) -> Trial:

@@ -32,7 +32,7 @@ from distcausal.images.trial import FEATURE_SCALE
 
 __all__ = ["Posterior", "posterior_of"]
 
-_BLOCK = 2**22  # numbers held at once while going through images
+_BLOCK = 2**20  # numbers held at once while going through images: they fit the cache
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -7,7 +7,7 @@ that take it, from what it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from distcausal.images.compare import Comparison
     from distcausal.images.curves import ClusterCurves
     from distcausal.images.diagnosed import Diagnostics
+    from distcausal.images.effect_bounds import EffectBounds
     from distcausal.images.salience import Salience
     from distcausal.images.transport import Transport
 
@@ -276,6 +277,13 @@ class ImageEffects(DesignAnswers, Result):
         from distcausal.images.diagnostics import diagnose
 
         return diagnose(self, coords=coords)
+
+    def effect_bounds(self, points: Sequence[float] = (0.0,)) -> EffectBounds:
+        """What effects on units can be, however outcomes pair; see `effect_bounds`."""
+        from distcausal.images.effect_bounds import effect_bounds
+
+        laws = self.distributions if self.outcome.scalar else None
+        return effect_bounds(self.posterior, laws, points=points)
 
     def transport(
         self,

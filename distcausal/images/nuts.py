@@ -66,7 +66,7 @@ class NUTS:
     chains: int = 2
     restarts: int = 4
     depth: int = 8
-    accept: float = 0.8
+    accept: float = 0.9
 
     name = "nuts"
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from distcausal._base.precision import double
 from distcausal.images import model
+from distcausal.images.engines import Problem
 from distcausal.images.families import Normal
 from distcausal.images.mean_effect import arm_means, mean_effects
 from distcausal.images.model import Evidence, Lane, Layout, active_contrast
@@ -67,6 +68,46 @@ def case(seed, layout, active=None, whole=False):
         active=switched,
     )
     return Case(0.7 * rng.normal(size=model.count(layout)), evidence, lane, layout)
+
+
+def regression(units=200):
+    """One cluster, where the effect's posterior is about that of a linear model.
+
+    Returns
+    -------
+    The problem, and estimate and standard error of the effect by least squares, both in
+    the model's units.
+    """
+    rng = np.random.default_rng(5)
+    layout = layout_of(1, alone=True)
+    treatment = np.tile([0.0, 1.0], units // 2)
+    outcome = (0.5 * treatment + rng.normal(size=units))[:, None]
+    ready = layout.family.prepare(outcome, treatment, np.ones(units))
+    lane = case(0, layout).lane._replace(
+        weights=np.ones(units),
+        centre=ready.shift,
+        scale=ready.scale,
+        prior_level=ready.level,
+        prior_effect=ready.effect,
+        ate=np.array([0.0, 1.0, 0.0]),
+    )
+    evidence = Evidence(
+        features=rng.normal(size=(units, FEATURES)),
+        image=np.arange(units),
+        outcome=outcome,
+        known_variance=np.zeros((units, 1)),
+        treatment=treatment,
+        covariates=rng.normal(size=(units, COVARIATES)),
+    )
+    columns = np.column_stack(
+        [np.ones(units), treatment, evidence.features, evidence.covariates]
+    )
+    inside = outcome[:, 0] / lane.scale[0]
+    found = np.linalg.lstsq(columns, inside, rcond=None)[0]
+    noise = (inside - columns @ found).var(ddof=columns.shape[1])
+    error = np.sqrt(noise * np.linalg.inv(columns.T @ columns)[1, 1])
+    starts = np.zeros((2, model.count(layout)))
+    return Problem(evidence, lane, layout, starts), found[1], error
 
 
 def _on_vector(function):

@@ -143,6 +143,19 @@ def test_ordered_solutions_are_the_best_of_all_that_keep_the_order(seed, size):
     assert_allclose(loss(found), best, rtol=1e-9, atol=1e-12)
 
 
+@given(SEEDS, st.sampled_from([2, 3]))
+def test_newton_steps_end_where_memberships_and_prior_balance(seed, clusters):
+    rows, state = opened(plain(seed, clusters))
+    share = em_steps.expect(rows, state)[0]
+    for _ in range(30):
+        state = state._replace(head=em_steps.memberships(rows, state, share)[0])
+    odds = np.exp(rows.features @ state.head @ rows.contrast)
+    odds /= odds.sum(axis=1, keepdims=True)
+    pull = rows.features.T @ ((share - odds) @ rows.contrast.T)
+    precision = np.array([1.5**-2, *[state.head_scale**-2] * of.FEATURES])
+    assert_allclose(pull, precision[:, None] * state.head, atol=1e-8)
+
+
 @pytest.mark.parametrize("spread", [0.5, 40.0])
 def test_a_spread_of_weights_is_at_its_maximum(spread):
     count, prior = 10, 3.0

@@ -33,7 +33,7 @@ class Store:
     def get(
         self, job: Mapping[str, Any], work: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
-        """Record of a job, from the file or by doing the work; with processor seconds."""
+        """Record of a job, from the file or by work; with processor seconds."""
         name = _name(job)
         if name not in self._known:
             start = time.process_time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import distcausal as dc
+from distcausal._base.precision import double
 from distcausal.errors import DesignError
 from distcausal.images.engines import Problem
 from distcausal.images.relaxed import RelaxedJoint
 from tests.images import model_cases as of
+from tests.oracles import images_model as oracle
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -25,7 +28,7 @@ def plain(seed, clusters):
 
 _ESTIMATE = {
     (heat, samples): of.with_key(RelaxedJoint(heat, samples))
-    for heat, samples in ((0.5, 5), (1e-3, 5), (1.0, 2000))
+    for heat, samples in ((0.5, 1), (0.5, 5), (1e-3, 5))
 }
 
 
@@ -63,12 +66,30 @@ def test_a_mean_of_log_densities_is_below_the_log_of_their_mean(seed):
     assert abs(found - expected) < 5 * spread / np.sqrt(200) + 1e-6
 
 
-def test_images_may_be_half_of_each_cluster():
-    case = plain(3, 2)
-    params = {**case.params, "bias": np.zeros(1), "head_scale": -9.0}
-    case = case._replace(vector=of.model.pack(params, case.layout))
-    found = [_ESTIMATE[heat](case, 1) for heat in ((1.0, 2000), (1e-3, 5))]
-    assert abs(found[0] - found[1]) > 1e-3
+@given(SEEDS)
+def test_effects_and_variances_are_mixed_by_one_draw_of_the_proportions(seed):
+    case = of.case(seed, of.layout_of(2, variance="arm_cluster"))
+    evidence, lane, params = case.evidence, case.lane, case.params
+    share = np.exp(of.log_membership(case))
+    noise = double(_gumbel)(jax.random.key(0), share)
+    odds = share**2 * np.exp(2 * noise)  # the temperature is a half
+    rows = (odds / odds.sum(axis=1, keepdims=True))[evidence.image]
+    effect = rows @ of.effects(case)[:, 0] * evidence.treatment
+    arm = evidence.treatment.astype(int)
+    table = np.exp(2 * params["noise"]).reshape(2, 2)[arm]
+    known = evidence.known_variance[:, 0] / lane.scale[0] ** 2
+    variance = np.sum(rows * table, axis=1) + known
+    base = np.exp(params["base_scale"]) * params["base"]
+    level = (evidence.features @ base + params["level"])[evidence.image, 0]
+    level = level + (evidence.covariates @ params["slopes"])[:, 0]
+    outcome = (evidence.outcome[:, 0] - lane.centre[0]) / lane.scale[0]
+    terms = oracle.log_densities("normal", outcome, level + effect, np.sqrt(variance))
+    expected = lane.weights @ terms + of.log_prior(case)
+    assert_allclose(_ESTIMATE[0.5, 1](case, 0), expected, rtol=1e-9)
+
+
+def _gumbel(key, like):
+    return jax.random.gumbel(jax.random.split(key, 1)[0], like.shape, like.dtype)
 
 
 def test_the_search_climbs_and_repeats_itself():

@@ -212,7 +212,7 @@ def test_other_objectives_likelihoods_and_restarts_are_trained():
     [
         ({"filters": ()}, "at least one"),
         ({"filters": (4, 0)}, "filters 0 should be a whole number"),
-        ({"kernels": (3, 3, 3)}, "one for each of the 2 layers"),
+        ({"filters": (4, 4), "kernels": (3, 3, 3)}, "one for each of the 2 layers"),
         ({"strides": 0}, "strides 0 should be a whole number"),
         ({"norm": "batch"}, "'batch' is not one of 'layer', None"),
         ({"pool": ("median",)}, "'median' is not one of"),

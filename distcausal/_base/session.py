@@ -26,7 +26,6 @@ _REQUIRED = (
     "pandas",
     "narwhals",
     "matplotlib",
-    "equinox",
     "optax",
     "numpyro",
     "tqdm",

@@ -328,12 +328,12 @@ class ImageEffects(DesignAnswers, Result):
         baseline: Any = None,
         window: int | None = None,
         stride: int | None = None,
-        tolerance: float = 1e-3,
+        tolerance: float = 0.01,
         draws: int | None = None,
     ) -> Salience:
         """Pixels that speak for a cluster, or for a larger effect; see `salience`.
 
-        Clusters are counted from 0.
+        Clusters are counted from 1, as in every table.
         """
         from distcausal.images.salience import salience
 

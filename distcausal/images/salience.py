@@ -83,7 +83,8 @@ def salience(
     image
         As stored: ``(height, width[, channel])``, a sequence with time first.
     cluster
-        Whose log odds; the effect of the image, ``sum_k pi_k tau_k``, if left out.
+        Whose log odds, counted from 1 in increasing order of effects; the effect of the
+        image, ``sum_k pi_k tau_k``, if left out.
     method
         ``"gradient"``; ``"integrated"`` gradients from the baseline to the image; or
         ``"occlusion"``, how far the value falls when windows are blanked.
@@ -163,7 +164,7 @@ def salience(
         heads=heads,
         pixels=pixels,
         blank=blank,
-        cluster=cluster,
+        cluster=None if cluster is None else cluster - 1,
         kept=_kept(draws, len(heads.bias), pixels.size),
         windows=_windows(pixels.shape, window, stride),
         tolerance=tolerance,
@@ -359,10 +360,10 @@ def _heads(posterior: Any, cluster: int | None) -> Heads:
             "log odds need at least two clusters; the model has one. Leave cluster= "
             "out for the effect of the image."
         )
-    if not 0 <= cluster < count:
+    if not 1 <= cluster <= count:
         raise DesignError(
-            f"cluster {cluster!r} is not one of 0 to {count - 1}, in increasing order "
-            "of effects."
+            f"cluster {cluster!r} is not one of 1 to {count}, in increasing order of "
+            "effects."
         )
     return heads
 

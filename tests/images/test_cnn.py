@@ -160,7 +160,7 @@ def test_attributions_to_pixels_pass_through_the_network():
         effects=np.array([[0.0, 3.0]] * 3)[..., None],
     )
     image = pictures()[0][0]
-    found = salience(encoder, head, image, cluster=1, method="integrated")
+    found = salience(encoder, head, image, cluster=2, method="integrated")
     moved = found.value.mean() - found.baseline_value.mean()
     assert abs(found.attribution.sum() - moved) <= found.completeness + 1e-4
 

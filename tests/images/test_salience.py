@@ -99,12 +99,12 @@ def value(encoder, posterior, image, cluster):
     share /= share.sum(axis=1, keepdims=True)
     if cluster is None:
         return np.mean(np.sum(share * posterior.effects[..., 0], axis=1))
-    odds = share[:, cluster] / np.delete(share, cluster, axis=1).sum(axis=1)
+    odds = share[:, cluster - 1] / np.delete(share, cluster - 1, axis=1).sum(axis=1)
     return np.mean(np.log(odds))
 
 
 seeds = st.integers(0, 2**16)
-clusters = st.sampled_from((None, 2))  # each is compiled
+clusters = st.sampled_from((None, 3))  # each is compiled
 
 
 @given(seeds, clusters)
@@ -165,7 +165,7 @@ def test_what_the_model_ignores_has_no_attribution(seed, method, cluster):
 @given(seeds)
 def test_the_odds_of_two_clusters_are_opposed(seed):
     posterior, image = drawn(seed, clusters=2)
-    one, other = (salience(SMOOTH, posterior, image, cluster=k) for k in (0, 1))
+    one, other = (salience(SMOOTH, posterior, image, cluster=k) for k in (1, 2))
     assert_allclose(one.by_band, -other.by_band, atol=1e-10)
 
 
@@ -180,13 +180,13 @@ def test_equal_effects_leave_nothing_to_attribute(seed, method):
 @given(seeds)
 def test_a_line_is_split_over_pixels_by_its_slopes(seed):
     posterior, image = drawn(seed, clusters=2)
-    slope = salience(LINEAR, posterior, image, cluster=1, baseline=0.5)
+    slope = salience(LINEAR, posterior, image, cluster=2, baseline=0.5)
     split = salience(
-        LINEAR, posterior, image, cluster=1, baseline=0.5, method="integrated"
+        LINEAR, posterior, image, cluster=2, baseline=0.5, method="integrated"
     )
     assert_allclose(split.by_band, slope.by_band * (image - 0.5), atol=1e-10)
     hidden = salience(
-        LINEAR, posterior, image, cluster=1, baseline=0.5, method="occlusion", window=1
+        LINEAR, posterior, image, cluster=2, baseline=0.5, method="occlusion", window=1
     )
     assert_allclose(hidden.attribution, split.attribution, atol=1e-9)
 
@@ -194,7 +194,7 @@ def test_a_line_is_split_over_pixels_by_its_slopes(seed):
 @given(seeds, st.sampled_from(METHODS))
 def test_the_map_is_the_average_of_the_draws(seed, method):
     posterior, image = drawn(seed)
-    found = salience(SMOOTH, posterior, image, cluster=2, method=method)
+    found = salience(SMOOTH, posterior, image, cluster=3, method=method)
     assert len(found.draws) == DRAWS
     assert_allclose(found.draws.mean(axis=0), found.by_band, atol=1e-12)
     frame = found.tidy()
@@ -216,7 +216,7 @@ def test_deletion_runs_from_the_image_to_the_baseline(seed, method):
 def test_deletion_of_a_line_falls_at_its_largest_terms_first():
     posterior, image = drawn(3, clusters=2)
     found = salience(
-        LINEAR, posterior, image, cluster=1, baseline=0.0, method="integrated"
+        LINEAR, posterior, image, cluster=2, baseline=0.0, method="integrated"
     )
     fall = -np.diff(found.deletion()["value"])
     assert np.all(np.diff(fall[fall > 0]) < 1e-9 + 0.2 * fall.max())
@@ -255,7 +255,7 @@ def test_random_filters_are_attributed_completely():
         dc.ArraySource(images)
     )
     posterior, _ = drawn(1)
-    found = salience(encoder, posterior, images[0], cluster=0, method="integrated")
+    found = salience(encoder, posterior, images[0], cluster=1, method="integrated")
     moved = found.value.mean() - found.baseline_value.mean()
     # Features are applied in float32, of which values here lose 1e-6.
     assert abs(found.attribution.sum() - moved) <= found.completeness + 1e-5
@@ -297,7 +297,7 @@ def test_times_of_a_sequence_count_as_bands():
 def test_integrated_gradients_that_do_not_add_up_are_announced():
     posterior, image = drawn(5)
     with pytest.warns(InferenceWarning, match="may miss the difference"):
-        found = salience(Wild(), posterior, image, cluster=1, method="integrated")
+        found = salience(Wild(), posterior, image, cluster=2, method="integrated")
     assert found.nodes > 700
 
 
@@ -307,8 +307,8 @@ def test_integrated_gradients_that_do_not_add_up_are_announced():
         ({"image": np.zeros((3, 3, 2))}, DataError, r"shape \(8, 8, 2\); got \(3, 3"),
         ({"image": np.full((8, 8, 2), np.nan)}, DataError, "128 of 128 are"),
         ({"baseline": np.zeros((8, 8))}, DataError, "baseline should be one image"),
-        ({"cluster": 3}, DesignError, "not one of 0 to 2"),
-        ({"cluster": -1}, DesignError, "not one of 0 to 2"),
+        ({"cluster": 4}, DesignError, "not one of 1 to 3"),
+        ({"cluster": 0}, DesignError, "not one of 1 to 3"),
         ({"method": "lime"}, DesignError, "'lime' is not one of 'gradient'"),
         ({"window": 9}, DesignError, "at most the shorter side of the image, 8"),
         ({"window": 2, "stride": 3}, DesignError, "stride 3 at most the window"),
@@ -325,7 +325,7 @@ def test_bad_arguments_are_refused(change, error, words):
 def test_one_cluster_has_no_odds_but_an_effect():
     posterior, image = drawn(0, clusters=1)
     with pytest.raises(DesignError, match="at least two clusters"):
-        salience(SMOOTH, posterior, image, cluster=0)
+        salience(SMOOTH, posterior, image, cluster=1)
     assert_allclose(salience(SMOOTH, posterior, image).by_band, 0, atol=1e-15)
 
 
@@ -369,7 +369,7 @@ def test_whole_numbers_stay_whole_numbers():
 
 def test_results_are_shown_kept_and_drawn():
     posterior, image = drawn(6)
-    found = salience(SMOOTH, posterior, image, cluster=2, method="integrated")
+    found = salience(SMOOTH, posterior, image, cluster=3, method="integrated")
     assert pickle.loads(pickle.dumps(found)) == found
     assert "Completeness gap" in str(found)
     assert found.glance().shape == (1, 8)
@@ -379,4 +379,4 @@ def test_results_are_shown_kept_and_drawn():
     assert "left" in str(parts)
     assert parts.glance()["segments"].item() == 1
     assert parts.plot() is not None
-    assert "log odds of cluster 2" in repr(found)
+    assert "log odds of cluster 3" in repr(found)

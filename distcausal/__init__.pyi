@@ -1,4 +1,3 @@
-from distcausal.images.em import EM as EM
 from distcausal import data as data
 from distcausal import datasets as datasets
 from distcausal import design as design
@@ -136,6 +135,7 @@ from distcausal.images.composed import MultiScale as MultiScale
 from distcausal.images.conformal import UnitEffects as UnitEffects
 from distcausal.images.diagnosed import Diagnostics as Diagnostics
 from distcausal.images.effect_bounds import EffectBounds as EffectBounds
+from distcausal.images.em import EM as EM
 from distcausal.images.engines import SVI as SVI
 from distcausal.images.families import StudentT as StudentT
 from distcausal.images.families_hurdle import Hurdle as Hurdle

@@ -132,7 +132,7 @@ def seed_of(record: int | list[int]) -> Seed:
         return record
     import jax
 
-    return jax.random.wrap_key_data(np.array(record, np.uint32))
+    return jax.random.wrap_key_data(jax.numpy.asarray(np.array(record, np.uint32)))
 
 
 def _words(key: Array) -> list[int]:

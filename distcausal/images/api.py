@@ -15,7 +15,7 @@ from distcausal._base.keys import Seed, check_seed, seed_record
 from distcausal._base.session import versions
 from distcausal.errors import DesignError, check_choice
 from distcausal.images.aipw import design_effects
-from distcausal.images.check import Roles, read_trial
+from distcausal.images.check import Asked, Roles, read_trial
 from distcausal.images.diagnosed import warn_of
 from distcausal.images.diagnostics import first_checks
 from distcausal.images.engines import SVI, Engine, as_engine, check_whole
@@ -23,6 +23,8 @@ from distcausal.images.families import as_family
 from distcausal.images.family import Family
 from distcausal.images.result import ImageEffects
 from distcausal.images.stages import (
+    Design,
+    Encoded,
     Model,
     check_size,
     encode,
@@ -181,32 +183,42 @@ def image_effects(
         ate_penalty=float(ate_penalty),
         engine=solver,
     )
-    asked = read_trial(
-        data,
-        Roles(
-            image=image,
-            image_key=image_key,
-            treatment=treatment,
-            outcome=outcome,
-            covariates=covariates,
-            propensity=propensity,
-            cluster=cluster,
-            weights=weights,
-            reference=reference,
-            missing=missing,
-            levels=levels,
-        ),
+    roles = Roles(
+        image=image,
+        image_key=image_key,
+        treatment=treatment,
+        outcome=outcome,
+        covariates=covariates,
+        propensity=propensity,
+        cluster=cluster,
+        weights=weights,
+        reference=reference,
+        missing=missing,
+        levels=levels,
     )
+    asked = read_trial(data, roles)
     encoded = encode(asked, chosen, model, cache, seed, progress)
     check_size(encoded.trial, clusters)
     design = judge(encoded, model, folds, splits, seed)
+    found = _answered(asked, encoded, design, model, settings, seed, progress)
+    found.settings["seconds"] = perf_counter() - begun
+    warn_of(first_checks(found), stacklevel=3)
+    return found
+
+
+def _answered(
+    asked: Asked,
+    encoded: Encoded,
+    design: Design,
+    model: Model,
+    settings: dict[str, Any],
+    seed: Seed,
+    progress: bool | None,
+) -> ImageEffects:
+    """Effects by design, then the model's posterior, in one result."""
     effects = design_effects(design.scores)
     fit, posterior = posterior_fit(encoded.trial, model, effects.ate, seed, progress)
-    settings["dropped"] = len(asked.dropped)
-    settings["trimmed"] = design.chance.trimmed
-    settings["supervised"] = encoded.retrain is not None
-    settings["seconds"] = perf_counter() - begun
-    found = ImageEffects(
+    return ImageEffects(
         keys=encoded.trial.keys,
         posterior=posterior,
         design=effects,
@@ -219,10 +231,13 @@ def image_effects(
         encoder=encoded.encoder,
         outcome=asked.outcome,
         model=model,
-        settings=settings,
+        settings={
+            **settings,
+            "dropped": len(asked.dropped),
+            "trimmed": design.chance.trimmed,
+            "supervised": encoded.retrain is not None,
+        },
     )
-    warn_of(first_checks(found), stacklevel=3)
-    return found
 
 
 def _encoder_and_engine(encoder: Any, engine: Any) -> tuple[Any, Engine]:

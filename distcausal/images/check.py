@@ -128,11 +128,7 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
             "there is nothing to explain. Check the outcome column."
         )
     keys, image = _positions(label[kept])
-    cluster = None
-    if roles.cluster is not None:
-        cluster = _labels(
-            unit_column(data, roles.cluster, argument="cluster"), "cluster"
-        )[kept]
+    cluster = _clusters(data, roles.cluster, kept)
     trial = Trial(
         keys=keys,
         image=image,
@@ -155,6 +151,15 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
         dropped=dropped,
         other_arms=int((~chosen).sum()),
     )
+
+
+def _clusters(
+    data: RandomDistributions, value: Any, kept: np.ndarray
+) -> np.ndarray | None:
+    """Labels of the user's clusters of the units kept, or None."""
+    if value is None:
+        return None
+    return _labels(unit_column(data, value, argument="cluster"), "cluster")[kept]
 
 
 def _rows(value: Any, kept: np.ndarray, units: int) -> Any:

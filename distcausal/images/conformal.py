@@ -231,14 +231,7 @@ def unit_effects(
                 effect[judged] - ends[0], ends[1] - effect[judged]
             )
     wide = ~np.isfinite(low) | ~np.isfinite(high)
-    if wide.any():
-        warn(
-            f"{int(wide.sum())} of {len(wide)} units have infinite intervals: their "
-            f"folds hold too few units of the other arm for {confidence:g} coverage. "
-            "Ask for less confidence, or use fewer folds.",
-            InferenceWarning,
-            stacklevel=2,
-        )
+    _warn_of_infinite(wide, confidence)
     reserve = _group_mass(weights, group)
     width = _bounds(excess, weights, np.array([reserve]), miss / 2)[0]
     return UnitEffects(
@@ -253,6 +246,17 @@ def unit_effects(
             "seed": seed_record(seed),
         },
     )
+
+
+def _warn_of_infinite(wide: np.ndarray, confidence: float) -> None:
+    if wide.any():
+        warn(
+            f"{int(wide.sum())} of {len(wide)} units have infinite intervals: their "
+            f"folds hold too few units of the other arm for {confidence:g} coverage. "
+            "Ask for less confidence, or use fewer folds.",
+            InferenceWarning,
+            stacklevel=3,
+        )
 
 
 def _check(arrays: tuple[np.ndarray, ...]) -> None:

@@ -24,6 +24,7 @@ from distcausal._base.keys import Seed, check_seed, host_stream, seed_record
 from distcausal.errors import DataError, DesignError, check_choice
 from distcausal.images._estimates import ESTIMATE_COLUMNS, estimate_frame, estimate_rows
 from distcausal.images.calibration import scalar_only
+from distcausal.images.ranks import SHARES, blocks, rank_weighted, rank_weights, toc
 from distcausal.images.scores import Scores, check_scores
 from distcausal.images.sequential import COMBINE, combined, statistics
 
@@ -33,10 +34,9 @@ if TYPE_CHECKING:
 
     from distcausal._base.table import Table
 
-__all__ = ["TARGETS", "RankWeightedEffect", "compare_rates", "rate", "rate_of"]
+__all__ = ["TARGETS", "RankWeightedEffect", "compare_rates", "rate"]
 
 TARGETS = ("autoc", "qini")
-_SHARES = np.linspace(0.05, 1.0, 20)
 _GROUPS = 4  # in a fold, for its half-samples to mean anything
 
 
@@ -275,92 +275,6 @@ def compare_rates(
     )
 
 
-def rate_of(
-    priority: np.ndarray, score: np.ndarray, weights: np.ndarray, target: str
-) -> np.ndarray:
-    """Rank-weighted average effect in one sample, for many sets of weights.
-
-    Parameters
-    ----------
-    priority, score
-        Shape ``(unit,)``; equal priorities count as in random order.
-    weights
-        Shape ``(..., unit)``.
-    target
-        ``"autoc"`` or ``"qini"``.
-
-    Returns
-    -------
-    Shape ``(...)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from distcausal.images.rate import rate_of
-    >>> print(rate_of(np.array([2, 1]), np.array([1.0, 0.0]), np.ones(2), "qini"))
-    0.125
-    """
-    order, starts = _blocks(priority)
-    mass, total = _by_block(weights, score, order, starts)
-    return _rank_weighted(mass, total, target)
-
-
-def _blocks(priority: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Order of units by falling priority, and where each set of equals starts."""
-    order = np.argsort(-priority, kind="stable")
-    falling = priority[order]
-    starts = np.flatnonzero(np.r_[True, falling[1:] != falling[:-1]])
-    return order, starts
-
-
-def _by_block(
-    weights: np.ndarray, score: np.ndarray, order: np.ndarray, starts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weight and weighted score of each set of equals, shape ``(..., block)``."""
-    sorted_weights = weights[..., order]
-    mass = np.add.reduceat(sorted_weights, starts, axis=-1)
-    total = np.add.reduceat(sorted_weights * score[order], starts, axis=-1)
-    return mass, total
-
-
-def _rank_weighted(mass: np.ndarray, total: np.ndarray, target: str) -> np.ndarray:
-    """Integral of the curve over sets of equals, each spread evenly over its ranks."""
-    whole = mass.sum(axis=-1, keepdims=True)
-    ends = np.cumsum(mass, axis=-1) / whole
-    area = np.diff(_rank_area(ends, target), axis=-1, prepend=0.0)
-    mean = total / np.where(mass > 0, mass, 1.0)
-    level = 1.0 if target == "autoc" else 0.5
-    return (mean * area).sum(axis=-1) - level * total.sum(axis=-1) / whole[..., 0]
-
-
-def _rank_area(share: np.ndarray, target: str) -> np.ndarray:
-    """Integral from 0 to a share of ``-log u``, or of ``1 - u``."""
-    if target == "qini":
-        return share - share**2 / 2
-    return share - share * np.log(np.where(share > 0, share, 1.0))
-
-
-def _rank_weights(priority: np.ndarray, weights: np.ndarray, target: str) -> np.ndarray:
-    """Weight of each unit's score in the rank-weighted effect, shape ``(unit,)``."""
-    order, starts = _blocks(priority)
-    mass = np.add.reduceat(weights[order], starts)
-    ends = np.cumsum(mass) / mass.sum()
-    area = np.diff(_rank_area(ends, target), prepend=0.0)
-    height = area * mass.sum() / np.where(mass > 0, mass, 1.0)
-    lengths = np.diff(np.r_[starts, len(order)])
-    found = np.empty(len(order))
-    found[order] = np.repeat(height, lengths)
-    return found
-
-
-def _toc(mass: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """The curve of one sample at the shares shown, shape ``(share,)``."""
-    whole = mass.sum()
-    ends = np.concatenate([[0.0], np.cumsum(mass)]) / whole
-    sums = np.concatenate([[0.0], np.cumsum(total)]) / whole
-    return np.interp(_SHARES, ends, sums) / _SHARES - sums[-1]
-
-
 def _rated(
     scores: Scores,
     second: tuple[np.ndarray, np.ndarray] | None,
@@ -402,7 +316,7 @@ def _rated(
         std_error=float(error[0]),
         ratio=float(whole[0] / error[0]) if error[0] > 0 else 0.0,
         p_value=test.p_value,
-        shares=_SHARES,
+        shares=SHARES,
         toc=whole[1:],
         toc_std_error=error[1:],
         used=int(there.sum()),
@@ -422,7 +336,7 @@ def _difference_of_ranks(
 ) -> np.ndarray:
     """What scores vary with if the first rule ranks better, shape ``(unit, 1)``."""
     weights = scores.weights[inside]
-    ranks = [_rank_weights(rule[1][split, inside], weights, target) for rule in rules]
+    ranks = [rank_weights(rule[1][split, inside], weights, target) for rule in rules]
     return (ranks[0] if len(ranks) == 1 else ranks[0] - ranks[1])[:, None]
 
 
@@ -438,13 +352,13 @@ def _pooled(
     ranks = np.argsort(np.argsort(draw.random((draws, len(names))), axis=1), axis=1)
     half = ranks < len(names) // 2
     kept = np.concatenate([np.ones((1, len(names)), bool), half])
-    total = np.zeros((draws + 1, 1 + len(_SHARES)))
+    total = np.zeros((draws + 1, 1 + len(SHARES)))
     mass = np.zeros((draws + 1, 1))
     for split, inside in _parts(scores):
         if len(np.unique(place[inside])) < _GROUPS:
             continue
         for sign, rule in zip((1, -1), rules, strict=False):
-            order, starts = _blocks(rule[split, inside])
+            order, starts = blocks(rule[split, inside])
             ranked = inside[order]
             held, found = _measured(
                 scores.weights[ranked],
@@ -482,7 +396,7 @@ def _measured(
     block = np.cumsum(block)
     tied = len(starts) < len(weights)
     held = np.zeros((len(kept), 1))
-    found = np.zeros((len(kept), 1 + len(_SHARES)))
+    found = np.zeros((len(kept), 1 + len(SHARES)))
     for place, row in enumerate(kept):
         if not row.any():
             continue
@@ -491,8 +405,8 @@ def _measured(
             here = np.flatnonzero(np.diff(block[row], prepend=-1))
             mass, total = np.add.reduceat(mass, here), np.add.reduceat(total, here)
         held[place] = mass.sum()
-        found[place, 0] = _rank_weighted(mass, total, target)
-        found[place, 1:] = _toc(mass, total)
+        found[place, 0] = rank_weighted(mass, total, target)
+        found[place, 1:] = toc(mass, total)
     return held, found
 
 

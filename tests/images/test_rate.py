@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distcausal.errors import DataError, DesignError
-from distcausal.images.rate import compare_rates, rate, rate_of
+from distcausal.images.ranks import rate_of
+from distcausal.images.rate import compare_rates, rate
 from distcausal.images.scores import example_scores
 from tests.images.test_homogeneity import linear_trial
 from tests.oracles import images as oracle

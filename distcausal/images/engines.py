@@ -131,8 +131,8 @@ class SVI:
     5
     """
 
-    steps: int = 1000
-    rate: float = 0.02
+    steps: int = 500
+    rate: float = 0.05
     restarts: int = 8
     rank: int = 0
     correction: str = "linear"

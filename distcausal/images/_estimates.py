@@ -17,8 +17,15 @@ from distcausal.numerics.student import reach, two_sided
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ESTIMATE_COLUMNS", "NOT_ESTIMATED", "estimate_frame", "estimate_rows"]
+__all__ = [
+    "ESTIMATE_COLUMNS",
+    "NOT_ESTIMATED",
+    "estimate_frame",
+    "estimate_rows",
+    "filled",
+]
 
+_SHARED = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
 ESTIMATE_COLUMNS = ("estimate", "std. error", "p-value", "low", "high")
 NOT_ESTIMATED = "not estimated"
 
@@ -60,6 +67,15 @@ def estimate_frame(
             "conf_high": estimate + margin,
         }
     )
+
+
+def filled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the columns all results share, missing where it had none.
+
+    They come after ``term`` in their usual order, columns of its own behind them.
+    """
+    own = [name for name in frame.columns if name not in ("term", *_SHARED)]
+    return frame.reindex(columns=["term", *_SHARED, *own])
 
 
 def estimate_rows(frame: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -4,8 +4,9 @@ No unit is seen in both arms, so the joint law of its two outcomes is not identi
 The variance of unit effects within a cluster depends on their correlation, and the
 paper's value is the one at correlation zero: an assumption. What holds without it are
 bounds: for normal noise the squared difference and the squared sum of the standard
-deviations; for the share of units whose effect is at most t, the bounds of Makarov,
-which need the two laws only and which some joint law attains.
+deviations (the noise of other families is no standard deviation of the outcome, and
+variances are left out); for the share of units whose effect is at most t, the bounds of
+Makarov, which need the two laws only and which some joint law attains.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from distcausal._base.fit import Result
+from distcausal._base.session import versions
 from distcausal.data.distributions import RandomDistributions
-from distcausal.errors import DataError
+from distcausal.errors import DataError, DesignError
+from distcausal.images.families import Family, Normal, as_family
 from distcausal.images.posterior import Posterior
+from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +47,7 @@ class EffectBounds(Result):
         Variance of the effects of units in one cluster with one image, posterior means:
         least and most under normal noise, and the value if the two outcomes of a unit
         were independent given image and cluster, ``(cluster,)``. All include the
-        posterior variance of the cluster's effect.
+        posterior variance of the cluster's effect. None where noise is not normal.
     points
         Effects t, ``(point,)``.
     share_low, share_high
@@ -51,15 +55,15 @@ class EffectBounds(Result):
         None if there are no laws. They hold for any joint law with these two, and take
         the laws as known.
     settings
-        Every argument as used.
+        Every argument as used, with versions.
     """
 
     cite_as: ClassVar[str] = "image_effects"
 
     clusters: np.ndarray
-    low: np.ndarray
-    independent: np.ndarray
-    high: np.ndarray
+    low: np.ndarray | None
+    independent: np.ndarray | None
+    high: np.ndarray | None
     points: np.ndarray
     share_low: np.ndarray | None
     share_high: np.ndarray | None
@@ -68,44 +72,63 @@ class EffectBounds(Result):
     def __repr__(self) -> str:
         return f"<EffectBounds: {len(self.clusters)} clusters>"
 
-    def tidy(self) -> pd.DataFrame:
-        """Return one row per cluster and quantity: term, cluster, point, low, high.
+    def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return one row per cluster and quantity.
 
-        Terms: ``variance``, with the value under independence as ``independent``, and
-        ``share at most``.
+        Terms are ``variance`` and ``share at most``. Columns: term, cluster, point,
+        low, high, independent (the value under independence), and the columns of all
+        results, which are missing: no data fix a value between the bounds, and bounds
+        are not intervals, so that nothing here depends on ``confidence``.
         """
         import pandas as pd
 
-        variance = pd.DataFrame(
-            {
-                "term": "variance",
-                "cluster": self.clusters,
-                "point": np.nan,
-                "low": self.low,
-                "high": self.high,
-                "independent": self.independent,
-            }
-        )
-        if self.share_low is None or self.share_high is None:
-            return variance
-        shares = pd.DataFrame(
-            {
-                "term": "share at most",
-                "cluster": np.repeat(self.clusters, self.points.size),
-                "point": np.tile(self.points, len(self.clusters)),
-                "low": self.share_low.ravel(),
-                "high": self.share_high.ravel(),
-                "independent": np.nan,
-            }
-        )
-        return pd.concat([variance, shares], ignore_index=True)
+        from distcausal.images._estimates import filled
+
+        check_confidence(confidence)
+        parts = []
+        if (found := self._variances()) is not None:
+            low, independent, high = found
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "term": "variance",
+                        "cluster": self.clusters,
+                        "point": np.nan,
+                        "low": low,
+                        "high": high,
+                        "independent": independent,
+                    }
+                )
+            )
+        if self.share_low is not None and self.share_high is not None:
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "term": "share at most",
+                        "cluster": np.repeat(self.clusters, self.points.size),
+                        "point": np.tile(self.points, len(self.clusters)),
+                        "low": self.share_low.ravel(),
+                        "high": self.share_high.ravel(),
+                        "independent": np.nan,
+                    }
+                )
+            )
+        return filled(pd.concat(parts, ignore_index=True))
+
+    def _variances(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Variances low, independent and high; None where noise is not normal."""
+        if self.low is None or self.independent is None or self.high is None:
+            return None
+        return self.low, self.independent, self.high
 
     def glance(self) -> pd.DataFrame:
         """Return one row: clusters, and the widest bounds on the variance."""
         import pandas as pd
 
-        row = {"clusters": len(self.clusters), "low": self.low.min()}
-        return pd.DataFrame([row | {"high": self.high.max()}])
+        found = self._variances()
+        ends = (np.nan, np.nan) if found is None else (found[0].min(), found[2].max())
+        row = {"clusters": len(self.clusters), "low": ends[0], "high": ends[1]}
+        return pd.DataFrame([row])
 
     def plot_data(self) -> pd.DataFrame:
         """Return the frame behind the figure, `tidy`."""
@@ -132,12 +155,14 @@ class EffectBounds(Result):
         )
 
         axes = prepared(ax)
-        hues = (INK, EARTH)
+        hues, spread = (INK, EARTH), self._variances()
         for k, name in enumerate(self.clusters):
             hue, label = hues[k % 2], f"cluster {name}"
             if self.share_low is None or self.share_high is None:
-                axes.vlines(name, self.low[k], self.high[k], color=hue, linewidth=2)
-                axes.plot(name, self.independent[k], "o", color=hue, label=label)
+                assert spread is not None  # one of the two is always there
+                least, middle, most = (part[k] for part in spread)
+                axes.vlines(name, least, most, color=hue, linewidth=2)
+                axes.plot(name, middle, "o", color=hue, label=label)
                 continue
             low, high = self.share_low[k], self.share_high[k]
             if self.points.size == 1:
@@ -159,13 +184,18 @@ class EffectBounds(Result):
         """Return the printable table."""
         from distcausal._base.table import Table, decimals, numbers
 
-        places = decimals(float(self.high.max()))
-        rows = [
-            (f"variance, cluster {name}", *numbers(found, places))
-            for name, *found in zip(
-                self.clusters, self.low, self.independent, self.high, strict=True
+        rows: list[tuple[str, ...]] = []
+        if (variances := self._variances()) is not None:
+            places = decimals(float(variances[2].max()))
+            for name, *found in zip(self.clusters, *variances, strict=True):
+                rows.append((f"variance, cluster {name}", *numbers(found, places)))
+            means = "bounds on the variance need normal noise, those on"
+            note = f"The value under independence is an assumption; {means} "
+        else:
+            note = (
+                f"The noise of family {self.settings['family']!r} is not normal, so "
+                "variances are left out; bounds on "
             )
-        ]
         if self.share_low is not None and self.share_high is not None:
             for k, name in enumerate(self.clusters):
                 for at, point in enumerate(self.points):
@@ -178,15 +208,17 @@ class EffectBounds(Result):
             columns=("", "low", "independent", "high"),
             rows=tuple(rows),
             notes=(
-                "No unit is seen in both arms. The value under independence is an "
-                "assumption; bounds on the variance need normal noise, bounds on "
-                "shares the two laws alone.",
+                f"No unit is seen in both arms. {note}shares need the two laws alone.",
             ),
         )
 
 
 def effect_bounds(
-    posterior: Posterior, laws: RandomDistributions | None = None, *, points: Any = 0.0
+    posterior: Posterior,
+    laws: RandomDistributions | None = None,
+    *,
+    family: str | Family = "normal",
+    points: Any = 0.0,
 ) -> EffectBounds:
     """Bound the variance and the law of unit effects in every cluster.
 
@@ -197,6 +229,9 @@ def effect_bounds(
     laws
         Laws of the outcome by cluster and arm, as ``fit.distributions`` has them where
         outcomes are numbers; None leaves shares out.
+    family
+        Likelihood of the fit. Variances are bounded for ``"normal"`` alone: elsewhere
+        the noise is a scale, that of logarithms, or not there at all.
     points
         Effects t for which the share of units with an effect of at most t is bounded;
         at 0 those whom treatment does not help.
@@ -209,6 +244,8 @@ def effect_bounds(
     ------
     DataError
         If a point is not a finite number, or laws are not two per cluster.
+    DesignError
+        If noise is not normal and there are no laws, so that nothing is bounded.
 
     References
     ----------
@@ -226,19 +263,41 @@ def effect_bounds(
     asked = np.atleast_1d(np.asarray(points, dtype=float))
     if asked.ndim != 1 or not np.isfinite(asked).all():
         raise DataError("points should be finite numbers, such as 0.")
-    untreated, treated = posterior.noise[:, 0, :, 0], posterior.noise[:, 1, :, 0]
-    unsure = posterior.effects[..., 0].var(axis=0)
+    likelihood = as_family(family)
+    normal = isinstance(likelihood, Normal)
+    if laws is None and not normal:
+        raise DesignError(
+            f"without laws only variances are bounded, and these need normal noise; "
+            f"the family is {likelihood.name!r}. Give laws=fit.distributions."
+        )
+    low, independent, high = _spread(posterior) if normal else (None, None, None)
     clusters = np.arange(1, posterior.clusters + 1)
     shares = None if laws is None else _shares(laws, clusters, asked)
     return EffectBounds(
         clusters=clusters,
-        low=((treated - untreated) ** 2).mean(axis=0) + unsure,
-        independent=(treated**2 + untreated**2).mean(axis=0) + unsure,
-        high=((treated + untreated) ** 2).mean(axis=0) + unsure,
+        low=low,
+        independent=independent,
+        high=high,
         points=asked,
         share_low=None if shares is None else shares[0],
         share_high=None if shares is None else shares[1],
-        settings={"points": asked, "laws": laws is not None},
+        settings={
+            "points": asked,
+            "laws": laws is not None,
+            "family": likelihood.name,
+            "versions": versions(),
+        },
+    )
+
+
+def _spread(posterior: Posterior) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Variance of unit effects for correlations 1, 0 and -1 of a unit's outcomes."""
+    untreated, treated = posterior.noise[:, 0, :, 0], posterior.noise[:, 1, :, 0]
+    unsure = posterior.effects[..., 0].var(axis=0)
+    return (
+        ((treated - untreated) ** 2).mean(axis=0) + unsure,
+        (treated**2 + untreated**2).mean(axis=0) + unsure,
+        ((treated + untreated) ** 2).mean(axis=0) + unsure,
     )
 
 

@@ -283,7 +283,9 @@ class ImageEffects(DesignAnswers, Result):
         from distcausal.images.effect_bounds import effect_bounds
 
         laws = self.distributions if self.outcome.scalar else None
-        return effect_bounds(self.posterior, laws, points=points)
+        return effect_bounds(
+            self.posterior, laws, family=self.model.family, points=points
+        )
 
     def transport(
         self,

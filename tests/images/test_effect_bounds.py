@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import distcausal as dc
-from distcausal.errors import DataError
+from distcausal.errors import DataError, DesignError
 from distcausal.images.effect_bounds import EffectBounds, effect_bounds, makarov
+from distcausal.images.families import as_family
 from distcausal.images.transport import example_trial
+from tests.images.result_doubles import fitted
 
 SEEDS = st.integers(0, 2**32 - 1)
 POSTERIOR = example_trial()[0]
@@ -93,13 +97,16 @@ def test_variance_lies_between_that_of_the_extreme_correlations():
         assert_allclose(value, expected.mean(axis=0) + unsure, atol=1e-12)
 
 
-def made(points=0.0):
+def two_by_two():
     rng = np.random.default_rng(1)
-    laws = dc.RandomDistributions.from_samples(
+    return dc.RandomDistributions.from_samples(
         list(rng.normal(size=(4, 50)) + np.array([[0], [0], [0], [5.0]])),
         columns={"cluster": [1, 1, 2, 2], "treatment": [0, 1, 0, 1]},
     )
-    return effect_bounds(POSTERIOR, laws, points=points)
+
+
+def made(points=0.0, **options):
+    return effect_bounds(POSTERIOR, two_by_two(), points=points, **options)
 
 
 def test_shares_are_bounded_by_cluster_and_told_in_frames_and_figures():
@@ -133,3 +140,29 @@ def test_what_is_not_a_law_by_cluster_is_refused():
         effect_bounds(POSTERIOR, law([1.0, 2.0]))
     with pytest.raises(DataError, match="finite numbers"):
         effect_bounds(POSTERIOR, points=[np.nan])
+
+
+@pytest.mark.parametrize("family", ["bernoulli", "poisson", "student", "lognormal"])
+def test_noise_that_is_not_normal_bounds_shares_and_no_variance(family):
+    found = made(family=family)
+    assert found.low is found.independent is found.high is None
+    assert set(found.tidy()["term"]) == {"share at most"}
+    assert np.isnan(found.glance()["high"][0])
+    text = found.summary().as_text()
+    assert family in text
+    assert "variance, cluster" not in text
+    assert EffectBounds.from_json(found.to_json()) == found
+    assert found.plot().get_ylabel() == "Share with effect at most 0"
+    plt.close("all")
+    with pytest.raises(DesignError, match="need normal noise"):
+        effect_bounds(POSTERIOR, family=family)
+
+
+@pytest.mark.parametrize(
+    ("family", "bounded"), [("bernoulli", False), ("normal", True)]
+)
+def test_a_fit_tells_the_bounds_its_family(family, bounded):
+    fit = fitted()
+    fit = replace(fit, model=replace(fit.model, family=as_family(family)))
+    vars(fit)["distributions"] = two_by_two()  # what the fit would work out
+    assert (fit.effect_bounds().high is not None) == bounded

@@ -50,8 +50,11 @@ class Posterior(Record):
         Effect of each cluster on the mean, increasing in the first outcome, in outcome
         units, ``(draw, cluster, outcome)``.
     noise
-        Standard deviation of the noise by arm, ``(draw, arm, cluster, outcome)``, in
-        outcome units.
+        What the family calls noise, by arm, ``(draw, arm, cluster, outcome)``: the
+        standard deviation in outcome units for ``"normal"``, the scale for
+        ``"student"``, the standard deviation of logarithms for ``"lognormal"``, of
+        amounts off the point for ``"hurdle"``; 1 in the model's units where a family
+        has none.
     responsibility
         Posterior membership of the images of the trial given their outcomes too,
         averaged over draws, ``(image, cluster)``.

@@ -23,13 +23,15 @@ from distcausal.images.families import as_family
 from distcausal.images.family import Family
 from distcausal.images.result import ImageEffects
 from distcausal.images.stages import (
-    Design,
     Encoded,
     Model,
+    Scored,
+    average,
     check_size,
     encode,
     judge,
     posterior_fit,
+    score,
 )
 
 if TYPE_CHECKING:
@@ -199,42 +201,43 @@ def image_effects(
     asked = read_trial(data, roles)
     encoded = encode(asked, chosen, model, cache, seed, progress)
     check_size(encoded.trial, clusters)
-    design = judge(encoded, model, folds, splits, seed)
-    found = _answered(asked, encoded, design, model, settings, seed, progress)
+    scored = score(encoded, folds, splits, seed)
+    found = _answered(asked, encoded, scored, model, settings, seed, progress)
     found.settings["seconds"] = perf_counter() - begun
-    warn_of(first_checks(found), stacklevel=3)
+    warn_of(first_checks(found), stacklevel=2)
     return found
 
 
 def _answered(
     asked: Asked,
     encoded: Encoded,
-    design: Design,
+    scored: Scored,
     model: Model,
     settings: dict[str, Any],
     seed: Seed,
     progress: bool | None,
 ) -> ImageEffects:
-    """Effects by design, then the model's posterior, in one result."""
-    effects = design_effects(design.scores)
-    fit, posterior = posterior_fit(encoded.trial, model, effects.ate, seed, progress)
+    """The model's posterior, then effects by design, in one result."""
+    ate = average(encoded.trial, scored)
+    fit, posterior = posterior_fit(encoded.trial, model, ate, seed, progress)
+    scores = judge(encoded, model, scored, posterior.effects.mean(axis=0), seed)
     return ImageEffects(
         keys=encoded.trial.keys,
         posterior=posterior,
-        design=effects,
+        design=design_effects(scores),
         fit=fit,
         trial=encoded.trial,
-        scores=design.scores,
+        scores=scores,
         plain=encoded.plain,
-        expected=design.expected.other,
-        chance=design.chance.other,
+        expected=scored.expected,
+        chance=scored.chance.other,
         encoder=encoded.encoder,
         outcome=asked.outcome,
         model=model,
         settings={
             **settings,
             "dropped": len(asked.dropped),
-            "trimmed": design.chance.trimmed,
+            "trimmed": scored.chance.trimmed,
             "supervised": encoded.retrain is not None,
         },
     )

@@ -375,7 +375,7 @@ def _p_values(
             continue
         own = jax.tree.map(lambda part, at=row: part[at], (guide, lanes))
         share, effect = predictions(trial, layout, own[0].loc, own[1])
-        rules = held_out(share, effect, trial.image, scores.fold[:1])
+        rules = held_out(share, effect[..., 0], trial.image, scores.fold[:1])
         part = scores._replace(
             fold=scores.fold[:1],
             score=scores.score[:1],

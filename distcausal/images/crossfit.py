@@ -21,7 +21,7 @@ from distcausal._base.precision import double
 from distcausal._base.shapes import pad_rows, size_class
 from distcausal._base.typing import Array
 from distcausal.images.engines import guides, starts
-from distcausal.images.mean_effect import mean_effects
+from distcausal.images.mean_effect import by_effect, mean_effects
 from distcausal.images.model import Evidence, Lane, Layout, log_membership, unpack
 from distcausal.images.svi import Guide, fit_lanes
 from distcausal.images.trial import (
@@ -173,6 +173,7 @@ def fold_rules(
     seed: Seed,
     *,
     retrain: Retrain | None = None,
+    like: np.ndarray | None = None,
 ) -> Rules:
     """Fit the models of all folds and predict the units they have not seen.
 
@@ -187,6 +188,11 @@ def fold_rules(
     retrain
         For an encoder that learns from outcomes: gives the features of all images from
         the units of the weights handed to it, ``(unit,)``.
+    like
+        Effects of the clusters of a fit to all units, ``(cluster, outcome)``, to name
+        clusters alike where their effects on the mean may be tied, as of distributions;
+        else they are named by the order of those effects. Names of clusters learnt on
+        earlier folds are not touched: tests on them do not depend on names.
     """
     other, before = training_masks(fold)
     masks = np.concatenate([other, before], axis=1).reshape(-1, fold.shape[1])
@@ -195,7 +201,28 @@ def fold_rules(
         share, effect = _all_predictions(trial, layout, clusters, weights, seed)
     else:
         share, effect = _retrained(trial, layout, clusters, weights, seed, retrain)
-    return held_out(share, effect, trial.image, fold)
+    if like is not None:
+        share, effect = _alike(share, effect, like, fold)
+    return held_out(share, effect[..., 0], trial.image, fold)
+
+
+def _alike(
+    share: np.ndarray, effect: np.ndarray, like: np.ndarray, fold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Clusters of models of all other folds in the order of those they are most like.
+
+    The likeness is the least sum of squared distances between effects, one to one.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    folds = int(fold.max()) + 1
+    each = len(share) // len(fold)
+    share, effect = share.copy(), effect.copy()
+    for model in np.flatnonzero(np.arange(len(share)) % each < folds):
+        apart = np.sum((like[:, None] - effect[model][None]) ** 2, axis=-1)
+        order = linear_sum_assignment(apart)[1]
+        share[model], effect[model] = share[model][:, order], effect[model][order]
+    return share, effect
 
 
 def held_out(
@@ -233,7 +260,7 @@ def held_out(
 def _all_predictions(
     trial: Trial, layout: Layout, clusters: int, weights: np.ndarray, seed: Seed
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Membership ``(fit, image, cluster)`` and effects ``(fit, cluster)``."""
+    """Membership ``(fit, image, cluster)``, effects ``(fit, cluster, outcome)``."""
     counts = np.full(len(weights), clusters)
     guide, each, _ = fit_many(trial, layout, weights, counts, seed)
     return predictions(trial, layout, guide.loc, each)
@@ -263,8 +290,9 @@ def predictions(
 
     Returns
     -------
-    Shapes ``(fit, image, cluster)`` and ``(fit, cluster)``, the latter the effect on
-    the mean in outcome units.
+    Shapes ``(fit, image, cluster)`` and ``(fit, cluster, outcome)``, the latter effects
+    on the mean in outcome units. Clusters come in increasing order of that on the first
+    outcome, those switched off last.
     """
     evidence = evidence_of(trial, layout)
     features = pad_rows(FEATURE_SCALE * trial.features, size_class(len(trial.features)))
@@ -272,8 +300,9 @@ def predictions(
     for start in range(len(loc)):
         lane = jax.tree.map(lambda part, at=start: part[at], each)
         own = double(_predicted)(loc[start], evidence, features, lane, layout=layout)
-        share.append(own[0][: len(trial.features)])
-        effect.append(own[1])
+        order = by_effect(own[1], lane.active)
+        share.append(own[0][: len(trial.features), order])
+        effect.append(own[1][order])
     return np.stack(share), np.stack(effect)
 
 
@@ -284,4 +313,4 @@ def _predicted(
     """Membership and effects on the mean of one fit."""
     params = unpack(loc, layout)
     share = jnp.exp(log_membership(params, features, lane))
-    return share, mean_effects(params, evidence, lane, layout)[:, 0]
+    return share, mean_effects(params, evidence, lane, layout)

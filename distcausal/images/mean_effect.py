@@ -10,6 +10,7 @@ are.
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 
 from distcausal._base.typing import Array, Real
 from distcausal.images.model import (
@@ -23,7 +24,7 @@ from distcausal.images.model import (
     noise_variance,
 )
 
-__all__ = ["arm_means", "mean_effects"]
+__all__ = ["arm_means", "by_effect", "mean_effects"]
 
 
 def mean_effects(
@@ -40,6 +41,22 @@ def mean_effects(
     control, treated = arm_means(params, evidence, lane, layout)
     share = (lane.weights / jnp.sum(lane.weights))[:, None, None]
     return jnp.sum(share * (treated - control), axis=0) * lane.scale[None, :1]
+
+
+def by_effect(effects: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """Order of clusters by their effect on the first mean, those switched off last.
+
+    The model orders coefficients; where the predictor is not the mean, the means need
+    not follow.
+
+    Parameters
+    ----------
+    effects
+        Shape ``(cluster, outcome)``.
+    active
+        Whether each cluster is switched on, ``(cluster,)``.
+    """
+    return np.argsort(np.where(active, effects[:, 0], np.inf), kind="stable")
 
 
 def arm_means(

@@ -18,7 +18,7 @@ import numpy as np
 from distcausal._base.fit import Record
 from distcausal._base.precision import double
 from distcausal._base.typing import Array
-from distcausal.images.mean_effect import mean_effects
+from distcausal.images.mean_effect import by_effect, mean_effects
 from distcausal.images.model import (
     Evidence,
     Lane,
@@ -111,12 +111,13 @@ def posterior_of(
     """Translate an engine's draws ``(draw, parameter)``; ``images`` are not padding."""
     found = double(_translate)(draws, evidence, lane, layout=layout)
     weights, bias, effects, noise, responsibility = found
+    order = by_effect(effects.mean(axis=0), lane.active)
     return Posterior(
-        weights=FEATURE_SCALE * weights,
-        bias=bias,
-        effects=effects,
-        noise=noise,
-        responsibility=responsibility[:images],
+        weights=FEATURE_SCALE * weights[..., order],
+        bias=bias[:, order],
+        effects=effects[:, order],
+        noise=noise[:, :, order],
+        responsibility=responsibility[:images, order],
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from distcausal._base.keys import Seed
 from distcausal.errors import DataWarning, DesignError, IdentificationError, listing
-from distcausal.images.aipw import AverageEffect, aipw_scores
+from distcausal.images.aipw import AverageEffect, aipw_scores, pooled
 from distcausal.images.check import Asked
 from distcausal.images.engines import Engine, EngineFit, Problem, starts
 from distcausal.images.family import Family
@@ -23,7 +23,6 @@ from distcausal.images.folds import make_folds
 from distcausal.images.model import Layout
 from distcausal.images.nuisance import (
     Propensities,
-    Regressions,
     outcome_regressions,
     propensities,
 )
@@ -38,15 +37,17 @@ from distcausal.images.trial import (
 )
 
 __all__ = [
-    "Design",
     "Encoded",
     "Model",
+    "Scored",
+    "average",
     "check_size",
     "encode",
     "judge",
     "layout_for",
     "posterior_fit",
     "problem_of",
+    "score",
 ]
 
 
@@ -90,22 +91,27 @@ class Encoded(NamedTuple):
     retrain: Callable[[np.ndarray], np.ndarray] | None
 
 
-class Design(NamedTuple):
-    """What is known without the model's likelihood.
+class Scored(NamedTuple):
+    """What is known without rules and without the model's likelihood.
 
     Attributes
     ----------
-    scores
-        Held-out arrays.
+    fold
+        Shape ``(split, unit)``.
     expected
-        Regressions of both arms.
+        Cross-fitted outcomes of both arms, ``(2, split, unit, outcome)``.
     chance
         Probabilities of treatment.
+    other, before
+        Scores by fits to the other folds, and to earlier ones, ``(split, unit,
+        outcome)``.
     """
 
-    scores: Scores
-    expected: Regressions
+    fold: np.ndarray
+    expected: np.ndarray
     chance: Propensities
+    other: np.ndarray
+    before: np.ndarray
 
 
 def encode(
@@ -257,12 +263,8 @@ def posterior_fit(
     return fit, posterior
 
 
-def judge(
-    encoded: Encoded, model: Model, folds: int, splits: int, seed: Seed
-) -> Design:
-    """Cross-fit regressions, probabilities and rules; see `Scores`."""
-    from distcausal.images.crossfit import fold_rules
-
+def score(encoded: Encoded, folds: int, splits: int, seed: Seed) -> Scored:
+    """Deal folds and cross-fit regressions, probabilities and scores."""
     trial = encoded.trial
     fold = make_folds(
         trial.group, trial.treatment, folds, splits, seed, weights=trial.weights
@@ -288,27 +290,55 @@ def judge(
         features=None if known else features,
         covariates=None if known else covariates,
     )
-    score, score_before = (
-        aipw_scores(trial.outcome, trial.treatment, mu, e)
-        for mu, e in zip(
-            (expected.other, expected.before),
-            (chance.other, chance.before),
-            strict=True,
-        )
+    both = zip(
+        (expected.other, expected.before), (chance.other, chance.before), strict=True
     )
-    layout = layout_for(trial, model)
+    other, before = (
+        aipw_scores(trial.outcome, trial.treatment, mu, e) for mu, e in both
+    )
+    return Scored(fold, expected.other, chance, other, before)
+
+
+def average(trial: Trial, scored: Scored) -> AverageEffect:
+    """Average effect of all units on the first outcome, by design."""
+    nobody = np.zeros((*scored.fold.shape, 0))
+    found = pooled(nobody, scored.other, trial.weights, trial.group)
+    error = np.sqrt(found.covariance()[0, -1, -1])
+    return AverageEffect(
+        estimate=float(found.estimate[-1, 0]),
+        std_error=float(error),
+        df=float(found.df[-1]),
+    )
+
+
+def judge(
+    encoded: Encoded, model: Model, scored: Scored, effects: np.ndarray, seed: Seed
+) -> Scores:
+    """Cross-fit the rules that units are judged by.
+
+    ``effects`` are those of a fit to all units, ``(cluster, outcome)``; where outcomes
+    are curves, whose means may be tied, they say which cluster of a fold is which.
+    """
+    from distcausal.images.crossfit import fold_rules
+
+    trial = encoded.trial
     rules = fold_rules(
-        trial, layout, model.clusters, fold, seed, retrain=encoded.retrain
+        trial,
+        layout_for(trial, model),
+        model.clusters,
+        scored.fold,
+        seed,
+        retrain=encoded.retrain,
+        like=effects if effects.shape[1] > 1 else None,
     )
-    scores = Scores(
-        fold=fold,
+    return Scores(
+        fold=scored.fold,
         probs=rules.probs,
         effect=rules.effect,
-        score=score,
+        score=scored.other,
         probs_before=rules.probs_before,
         effect_before=rules.effect_before,
-        score_before=score_before,
+        score_before=scored.before,
         weights=trial.weights,
         group=trial.group,
     )
-    return Design(scores, expected, chance)

@@ -148,18 +148,17 @@ def _encode(value: Any) -> Any:
         return {"array": value.tolist(), "dtype": value.dtype.str, "shape": value.shape}
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
         return {"tuple": [_encode(part) for part in value]}
     if isinstance(value, list):
         return [_encode(part) for part in value]
     if isinstance(value, Mapping):
         return {"mapping": [[_encode(k), _encode(v)] for k, v in value.items()]}
-    if is_dataclass(value) and not isinstance(value, type):
+    named = isinstance(value, tuple)
+    if named or (is_dataclass(value) and not isinstance(value, type)):
         kind = f"{type(value).__module__}:{type(value).__qualname__}"
-        return {
-            "kind": kind,
-            "fields": {k: _encode(v) for k, v in _fields(value).items()},
-        }
+        parts = value._asdict() if named else _fields(value)
+        return {"kind": kind, "fields": {k: _encode(v) for k, v in parts.items()}}
     return value
 
 

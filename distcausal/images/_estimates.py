@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from distcausal._base.table import decimals, number, p_value
+from distcausal.errors import DesignError
+from distcausal.numerics.band import check_confidence
 from distcausal.numerics.student import reach, two_sided
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ __all__ = [
     "estimate_frame",
     "estimate_rows",
     "filled",
+    "only_confidence",
+    "read_only",
 ]
 
 _SHARED = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
@@ -69,13 +73,37 @@ def estimate_frame(
     )
 
 
-def filled(frame: pd.DataFrame) -> pd.DataFrame:
+def filled(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     """The frame with the columns all results share, missing where it had none.
 
     They come after ``term`` in their usual order, columns of its own behind them.
+    A confidence that is none is refused, also where there is no interval to take it.
     """
+    check_confidence(confidence)
     own = [name for name in frame.columns if name not in ("term", *_SHARED)]
     return frame.reindex(columns=["term", *_SHARED, *own])
+
+
+def only_confidence(confidence: float | None, own: float) -> float:
+    """The confidence intervals were found for; refuse to give them for another.
+
+    Raises
+    ------
+    DesignError
+        If ``confidence`` is neither None nor ``own``.
+    """
+    if confidence is not None and check_confidence(confidence) != own:
+        raise DesignError(
+            f"these intervals were found for confidence {own:g} and tell none for "
+            f"another. Give confidence={confidence:g} to the call that makes them."
+        )
+    return own
+
+
+def read_only(values: np.ndarray) -> np.ndarray:
+    """An array just worked out, closed to writing like those that results hold."""
+    values.flags.writeable = False
+    return values
 
 
 def estimate_rows(frame: pd.DataFrame) -> list[tuple[str, ...]]:

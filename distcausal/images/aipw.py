@@ -19,8 +19,14 @@ from warnings import warn
 import numpy as np
 
 from distcausal._base.fit import Record, Result
+from distcausal._base.session import versions
 from distcausal.errors import InferenceWarning, check_choice, listing
-from distcausal.images._estimates import ESTIMATE_COLUMNS, estimate_frame, estimate_rows
+from distcausal.images._estimates import (
+    ESTIMATE_COLUMNS,
+    estimate_frame,
+    estimate_rows,
+    read_only,
+)
 from distcausal.images.scores import Scores, check_scores
 from distcausal.numerics.student import reach
 
@@ -186,7 +192,7 @@ def pooled(
     return Influence(share, estimate, by_group, factor, count - 1)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class AverageEffect(Record):
     """An average effect with its standard error.
 
@@ -201,6 +207,9 @@ class AverageEffect(Record):
     estimate: float
     std_error: float
     df: float
+
+    def __repr__(self) -> str:
+        return f"<AverageEffect: {self.estimate:.4g} (se {self.std_error:.2g})>"
 
     def conf_int(self, confidence: float = 0.95) -> tuple[float, float]:
         """Lower and upper end of an interval."""
@@ -244,7 +253,7 @@ class DesignEffects(Result):
     assign
         How units were assigned, ``"argmax"`` or ``"soft"``.
     settings
-        Every argument as used.
+        Every argument as used, with versions.
 
     References
     ----------
@@ -284,7 +293,7 @@ class DesignEffects(Result):
         """Median over splits of each estimate, shape ``(cluster, outcome)``."""
         some = np.isfinite(self.by_split).any(axis=0)
         found = np.nanmedian(np.where(some, self.by_split, 0.0), axis=0)
-        return np.where(some, found, np.nan)
+        return read_only(np.where(some, found, np.nan))
 
     @property
     def spread(self) -> np.ndarray:
@@ -295,7 +304,7 @@ class DesignEffects(Result):
         count = np.isfinite(self.by_split).sum(axis=0)
         found = np.nanvar(np.where(count > 1, self.by_split, 0.0), axis=0)
         enlarged = np.sqrt(found * count / np.maximum(count - 1, 1))
-        return np.where(count > 1, enlarged, np.nan)
+        return read_only(np.where(count > 1, enlarged, np.nan))
 
     def conf_int(self, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Ends of intervals for the clusters, shape ``(cluster, outcome)``."""
@@ -433,7 +442,7 @@ def design_effects(scores: Scores, *, assign: str = "argmax") -> DesignEffects:
         splits=len(scores.fold),
         folds=scores.folds,
         assign=assign,
-        settings={"assign": assign},
+        settings={"assign": assign, "versions": versions()},
     )
 
 

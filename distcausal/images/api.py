@@ -15,10 +15,11 @@ from distcausal._base.keys import Seed, check_seed, seed_record
 from distcausal._base.session import versions
 from distcausal.errors import DesignError, check_choice
 from distcausal.images.aipw import design_effects
+from distcausal.images.arguments import check_kinds, check_penalty
 from distcausal.images.check import Asked, Roles, read_trial
 from distcausal.images.diagnosed import warn_of
 from distcausal.images.diagnostics import first_checks
-from distcausal.images.engines import SVI, Engine, as_engine, check_whole
+from distcausal.images.engines import Engine, as_engine, check_whole
 from distcausal.images.families import as_family
 from distcausal.images.family import Family
 from distcausal.images.result import ImageEffects
@@ -102,14 +103,17 @@ def image_effects(
         Whether the noise differs between arms, not at all (``"common"``), or between
         arms and clusters, which lets clusters describe the shape of the outcome.
     covariates
-        Columns fixed before treatment, which enter the baseline and the propensity.
+        Columns fixed before treatment, which enter the baseline and the propensity,
+        in standard deviations from their mean.
     propensity
         Known probability of treatment, a number or a column. None: it is estimated.
     cluster
         Labels of units that are not independent, such as villages. Units that share an
         image, or copies of it, are never taken as independent.
     weights
-        Nonnegative weight of each unit.
+        Nonnegative weight of each unit. The model's likelihood counts a weight as that
+        many units, the design-based estimates know proportions only: unless weights are
+        numbers of units, divide them by their mean.
     latent_level
         Whether all units of an image share its cluster or each has its own.
     image_key
@@ -120,6 +124,7 @@ def image_effects(
     ate_penalty
         How strongly the average effect implied by the model is drawn to the one
         estimated by design, in units of the information in the data; 0 is not at all.
+        Positive only where effects are on the mean: ``"normal"`` and ``"student"``.
     reference
         Two arms to compare, untreated first, where treatment is not 0 and 1.
     missing
@@ -174,6 +179,13 @@ def image_effects(
     check_choice("variance", variance, ("arm", "common", "arm_cluster"))
     check_choice("latent_level", latent_level, ("image", "unit"))
     check_whole("clusters", clusters, 1)
+    check_kinds(
+        encoder=encoder,
+        cache=cache,
+        image_intercepts=image_intercepts,
+        folds=folds,
+        splits=splits,
+    )
     settings = _settings(locals())
     chosen, solver = _encoder_and_engine(encoder, engine)
     model = Model(
@@ -182,7 +194,7 @@ def image_effects(
         variance=variance,
         latent_level=latent_level,
         image_intercepts=image_intercepts,
-        ate_penalty=float(ate_penalty),
+        ate_penalty=check_penalty(ate_penalty, family),
         engine=solver,
     )
     roles = Roles(
@@ -257,7 +269,7 @@ def _encoder_and_engine(encoder: Any, engine: Any) -> tuple[Any, Engine]:
             f"engine 'sgd' trains the encoder on outcomes, which {chosen!r} cannot be. "
             "Use SmallCNN(), or another engine."
         )
-    return chosen, SVI()
+    return chosen, as_engine(engine)
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from distcausal._base.fit import Result
+from distcausal._base.session import versions
 from distcausal.errors import DesignError, check_choice
+from distcausal.images._estimates import NOT_ESTIMATED, filled, only_confidence
 from distcausal.images.aipw import pooled
 from distcausal.images.scores import Scores, check_scores
 from distcausal.images.sequential import (
@@ -64,8 +66,9 @@ class Calibration(Result):
         on that side.
     confidence
         Coverage of that interval.
-    p_zero
-        That predictions rank nothing, against a positive slope.
+    p_zero, statistic
+        That predictions rank nothing, against a positive slope, and the statistic of
+        that test: standard normal, or less spread out where splits are averaged.
     p_one
         That every rule is calibrated, slope one, against any other slope.
     used, missing
@@ -76,7 +79,7 @@ class Calibration(Result):
     combine
         ``"mean"`` or ``"median"`` over splits.
     settings
-        Every argument as used.
+        Every argument as used, with versions.
 
     References
     ----------
@@ -93,6 +96,7 @@ class Calibration(Result):
     conf_high: float
     confidence: float
     p_zero: float
+    statistic: float
     p_one: float
     used: int
     missing: int
@@ -107,31 +111,39 @@ class Calibration(Result):
         """Predicted effects put on the line, in the shape given."""
         return self.intercept + self.slope * np.asarray(effect, dtype=float)
 
-    def tidy(self) -> pd.DataFrame:
+    def tidy(self, confidence: float | None = None) -> pd.DataFrame:
         """Return rows for intercept, slope and tested slope.
 
-        Columns: term, estimate, std_error, p_value, conf_low, conf_high. The p-value is
-        that of slope zero; errors belong to the fitted line, the interval to the tested
-        slope.
+        Columns: term, estimate, std_error, statistic, p_value, conf_low, conf_high.
+        Statistic and p-value are those of slope zero; errors belong to the fitted line,
+        the interval to the tested slope.
+
+        Parameters
+        ----------
+        confidence
+            None or that of the result: what a test at each slope does not reject is
+            worked out for one coverage.
+
+        Raises
+        ------
+        DesignError
+            If it is another.
         """
         import pandas as pd
 
         error = np.sqrt(np.diag(self.covariance))
-        nan = np.nan
-        rows = [
-            ("intercept", self.intercept, error[0], nan, nan, nan),
-            ("slope", self.slope, error[1], nan, nan, nan),
-            (
-                "tested slope",
-                self.tested_slope,
-                nan,
-                self.p_zero,
-                self.conf_low,
-                self.conf_high,
-            ),
-        ]
-        names = ["term", "estimate", "std_error", "p_value", "conf_low", "conf_high"]
-        return pd.DataFrame(rows, columns=names)
+        frame = pd.DataFrame(
+            {
+                "term": ["intercept", "slope", "tested slope"],
+                "estimate": [self.intercept, self.slope, self.tested_slope],
+                "std_error": [*error, np.nan],
+                "statistic": [np.nan, np.nan, self.statistic],
+                "p_value": [np.nan, np.nan, self.p_zero],
+                "conf_low": [np.nan, np.nan, self.conf_low],
+                "conf_high": [np.nan, np.nan, self.conf_high],
+            }
+        )
+        return filled(frame, only_confidence(confidence, self.confidence))
 
     def glance(self) -> pd.DataFrame:
         """Return one row: slope, its p-values, folds used."""
@@ -157,7 +169,6 @@ class Calibration(Result):
     def summary(self) -> Table:
         """Return the printable table."""
         from distcausal._base.table import Table, decimals, number, p_value
-        from distcausal.images._estimates import NOT_ESTIMATED
 
         places = decimals(max(abs(self.slope), 1e-3), 3)
         shown = [
@@ -227,6 +238,7 @@ def calibration(
     low = high = middle = np.nan
     if there.any():
         low, middle, high = _interval(parts, confidence)
+    ranks = combined(zero, "greater", combine)
     return Calibration(
         intercept=intercept,
         slope=slope,
@@ -235,13 +247,18 @@ def calibration(
         conf_low=low,
         conf_high=high,
         confidence=float(confidence),
-        p_zero=combined(zero, "greater", combine).p_value,
+        p_zero=ranks.p_value,
+        statistic=ranks.statistic,
         p_one=combined(one, "two-sided", combine).p_value,
         used=int(there.sum()),
         missing=int((~there).sum()),
         bins=_binned(scores),
         combine=combine,
-        settings={"confidence": float(confidence), "combine": combine},
+        settings={
+            "confidence": float(confidence),
+            "combine": combine,
+            "versions": versions(),
+        },
     )
 
 

@@ -17,7 +17,7 @@ from distcausal.numerics.band import check_confidence
 __all__ = ["Cate", "cate_of"]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Cate(Record):
     """Effects that images imply.
 
@@ -39,6 +39,10 @@ class Cate(Record):
     conf_low: np.ndarray
     conf_high: np.ndarray
     probabilities: np.ndarray
+
+    def __repr__(self) -> str:
+        low, high = self.mean.min(initial=np.inf), self.mean.max(initial=-np.inf)
+        return f"<Cate: {len(self.keys)} images, {low:.3g} to {high:.3g}>"
 
 
 def cate_of(

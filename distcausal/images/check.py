@@ -7,16 +7,25 @@ stand in the order in which they are first met.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from warnings import warn
 
 import numpy as np
 
+from distcausal.data.check import check_levels
 from distcausal.data.distributions import RandomDistributions
 from distcausal.data.units import is_missing, unit_column
 from distcausal.errors import DataError, DataWarning, DesignError, check_choice, listing
+from distcausal.images.columns import (
+    read_arms,
+    read_covariates,
+    read_weights,
+    refuse_outcome,
+    standardised,
+    warn_scale,
+)
 from distcausal.images.outcomes import Outcome, read_outcome
 from distcausal.images.source import ArraySource, ImageSource
 from distcausal.images.treatment_copies import check_covariates
@@ -69,7 +78,7 @@ class Asked:
     outcome
         Coordinates of the outcomes and the way back to curves.
     covariates
-        Names of the covariates.
+        Names of the covariates that vary.
     cluster
         Labels of the user's clusters, ``(unit,)``, or None.
     dropped
@@ -104,18 +113,25 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
         )
     check_choice("missing", roles.missing, ("raise", "drop"))
     source, label = _images(data, roles)
-    arm, chosen = _arms(unit_column(data, roles.treatment, argument="treatment"), roles)
-    columns, names = _covariates(data, roles.covariates)
+    if roles.levels is not None:
+        check_levels(roles.levels)
+    arm, chosen = read_arms(
+        _labels(unit_column(data, roles.treatment, argument="treatment"), "treatment"),
+        roles.reference,
+    )
+    columns, names = read_covariates(data, roles.covariates)
     gone = _gaps(data, roles, columns)
     kept = np.flatnonzero(chosen & ~gone)
     dropped = tuple(data.ids[gone & chosen].tolist())
     part = data.take(kept) if len(kept) < len(data) else data
     treatment = arm[kept]
-    _check_arms(treatment, dropped)
+    weights = read_weights(data, roles.weights)[kept]
+    _check_arms(treatment, weights, dropped)
+    warn_scale(weights)
     if names:
         experiment = roles.propensity is not None
         check_covariates(columns[kept], treatment, names, experiment=experiment)
-    weights = _weights(data, roles.weights)[kept]
+    covariates, names = standardised(columns[kept], names, weights)
     outcome = read_outcome(
         part,
         _rows(roles.outcome, kept, len(data)),
@@ -127,6 +143,7 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
             f"all {len(kept)} units have the same outcome, {outcome.values[0, 0]:g}; "
             "there is nothing to explain. Check the outcome column."
         )
+    refuse_outcome(covariates, names, outcome.values, weights)
     keys, image = _positions(label[kept])
     cluster = _clusters(data, roles.cluster, kept)
     trial = Trial(
@@ -137,7 +154,7 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
         known_variance=outcome.known_variance,
         treatment=treatment,
         weights=weights,
-        covariates=columns[kept],
+        covariates=covariates,
         group=groups_of(keys, image, np.arange(len(keys)), cluster),
         propensity=_propensity(data, roles.propensity, kept),
         features=np.zeros((len(keys), 0)),
@@ -171,10 +188,11 @@ def _rows(value: Any, kept: np.ndarray, units: int) -> Any:
 
 def _images(data: RandomDistributions, roles: Roles) -> tuple[ImageSource, np.ndarray]:
     """Reader of the images, and the key of every unit."""
+    _check_images(roles.image)
     if isinstance(roles.image, str):
         return _column_images(data, roles)
     if roles.image_key is None:
-        if hasattr(roles.image, "get"):
+        if _is_source(roles.image):
             if len(roles.image) == len(data) and _same_labels(roles.image, data.ids):
                 return roles.image, data.ids
             raise DesignError(
@@ -186,8 +204,34 @@ def _images(data: RandomDistributions, roles: Roles) -> tuple[ImageSource, np.nd
     label = _labels(
         unit_column(data, roles.image_key, argument="image_key"), "image_key"
     )
-    source = roles.image if hasattr(roles.image, "get") else _by_row(roles.image, label)
+    source = roles.image if _is_source(roles.image) else _by_row(roles.image, label)
     return source, label
+
+
+def _is_source(image: Any) -> bool:
+    """Whether images are asked for by key; mappings and tables have a ``get`` too."""
+    return (
+        hasattr(image, "get")
+        and hasattr(image, "shape")
+        and not hasattr(image, "__array__")
+    )
+
+
+def _check_images(image: Any) -> None:
+    """Refuse what is neither the name of a column, nor images, nor their reader."""
+    several = hasattr(image, "__len__") and getattr(image, "ndim", 1) > 0
+    several = several and not isinstance(image, Mapping | bytes)
+    if isinstance(image, str) or _is_source(image) or several:
+        return
+    raise DataError(
+        "image should be the name of a column, an array of images (unit, height, "
+        "width[, channel]), or a reader such as ArraySource(images, keys) or "
+        f"FolderSource(folder), not {_told(image)}."
+    )
+
+
+def _told(image: Any) -> str:
+    return "None" if image is None else f"a {type(image).__name__}"
 
 
 def _same_labels(source: ImageSource, ids: np.ndarray) -> bool:
@@ -264,33 +308,9 @@ def _positions(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return names[order], rank[place]
 
 
-def _arms(column: np.ndarray, roles: Roles) -> tuple[np.ndarray, np.ndarray]:
-    """Arm of every unit as 0 and 1, and which units are in the arms compared."""
-    label = _labels(column, "treatment")
-    found = np.unique(label)
-    if roles.reference is None:
-        if not np.isin(found, [0, 1]).all():
-            raise DesignError(
-                f"treatment should be 0 or 1, but holds {listing(found.tolist())}. "
-                "Name the two arms to compare, untreated first: reference=(a, b)."
-            )
-        return label.astype(float), np.ones(len(label), bool)
-    if not isinstance(roles.reference, Sequence) or isinstance(roles.reference, str):
-        raise DesignError(
-            f"reference {roles.reference!r} should be two arms, untreated first, such "
-            f"as ({found[0]!r}, {found[-1]!r})."
-        )
-    untreated, treated = roles.reference
-    for arm in (untreated, treated):
-        if arm not in found.tolist():
-            raise DesignError(
-                f"reference names arm {arm!r}, which is not among "
-                f"{listing(found.tolist())}."
-            )
-    return (label == treated).astype(float), (label == untreated) | (label == treated)
-
-
-def _check_arms(treatment: np.ndarray, dropped: tuple[Any, ...]) -> None:
+def _check_arms(
+    treatment: np.ndarray, weights: np.ndarray, dropped: tuple[Any, ...]
+) -> None:
     count = len(treatment)
     lost = f" after {len(dropped)} were dropped" if dropped else ""
     if count < _FEWEST:
@@ -302,33 +322,11 @@ def _check_arms(treatment: np.ndarray, dropped: tuple[Any, ...]) -> None:
     if treated in (0, count):
         arm = "treated" if treated == 0 else "untreated"
         raise DesignError(f"no unit is {arm}{lost}; both arms are needed.")
-
-
-def _covariates(
-    data: RandomDistributions, value: Any
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Columns of numbers ``(unit, covariate)`` and their names."""
-    if value is None:
-        return np.zeros((len(data), 0)), ()
-    if isinstance(value, str):
-        value = [value]
-    array = isinstance(value, np.ndarray) and value.ndim == 2
-    named = {f"x{j + 1}": value[:, j] for j in range(value.shape[1])} if array else None
-    if named is None:
-        named = {
-            part if isinstance(part, str) else f"x{j + 1}": part
-            for j, part in enumerate(value)
-        }
-    columns = []
-    for name, part in named.items():
-        column = unit_column(data, part, argument="covariates")
-        if column.ndim != 1 or column.dtype.kind not in "biuf":
-            raise DataError(
-                f"covariate {name!r} should be numbers, one per unit, but holds "
-                f"{column.dtype} of shape {column.shape}. Code categories as 0 and 1."
+    for arm, word in enumerate(("untreated", "treated")):
+        if not weights[treatment == arm].any():
+            raise DesignError(
+                f"no {word} unit has a positive weight{lost}; both arms are needed."
             )
-        columns.append(column.astype(float))
-    return np.stack(columns, axis=1), tuple(named)
 
 
 def _gaps(data: RandomDistributions, roles: Roles, columns: np.ndarray) -> np.ndarray:
@@ -352,19 +350,6 @@ def _gaps(data: RandomDistributions, roles: Roles, columns: np.ndarray) -> np.nd
             stacklevel=4,
         )
     return gone
-
-
-def _weights(data: RandomDistributions, value: Any) -> np.ndarray:
-    if value is None:
-        return np.ones(len(data))
-    found = unit_column(data, value, argument="weights").astype(float)
-    if not (np.isfinite(found).all() and (found >= 0).all() and found.sum() > 0):
-        raise DataError(
-            "weights should be finite and nonnegative, and not all zero; "
-            f"{int((~np.isfinite(found)).sum())} are missing or infinite and "
-            f"{int((found < 0).sum())} negative."
-        )
-    return found
 
 
 def _propensity(

@@ -16,6 +16,7 @@ import numpy as np
 
 from distcausal._base.fit import Result
 from distcausal.errors import DesignError, check_choice
+from distcausal.images._estimates import read_only
 from distcausal.numerics.band import check_confidence, order_statistic, rank_p_value
 from distcausal.numerics.student import reach
 
@@ -111,7 +112,7 @@ class ClusterCurves(Result):
         for k in np.flatnonzero(~self.collapsed):
             most = float(np.abs(_ratio(self.effect[k], self.std_error[k])).max())
             found[k] = rank_p_value(most, self.sups[:, k])
-        return found
+        return read_only(found)
 
     def conf_int(self, confidence: float = 0.95) -> Ends:
         """Ends of intervals that cover one level each, ``(cluster, level)``."""
@@ -151,7 +152,7 @@ class ClusterCurves(Result):
     @property
     def model_effect(self) -> np.ndarray:
         """Posterior mean of the model's effect curves, ``(cluster, level)``."""
-        return self._model().mean(axis=0) @ self.basis
+        return read_only(self._model().mean(axis=0) @ self.basis)
 
     def model_conf_int(self, confidence: float = 0.95) -> Ends:
         """Ends of the model's pointwise intervals, ``(cluster, level)``.

@@ -24,10 +24,12 @@ from jax import lax
 from distcausal._base.fit import Result
 from distcausal._base.keys import Seed, seed_of, seed_record, stream
 from distcausal._base.precision import double
+from distcausal._base.session import versions
 from distcausal._base.shapes import pad_rows
 from distcausal._base.table import Table, number, p_value
 from distcausal._base.typing import Array, Real
 from distcausal.errors import DesignError
+from distcausal.images._estimates import filled
 from distcausal.images.crossfit import fit_many, held_out, predictions, training_masks
 from distcausal.images.engines import check_whole
 from distcausal.images.homogeneity import effect_homogeneity
@@ -35,6 +37,7 @@ from distcausal.images.model import Evidence, Lane, Layout, log_likelihood, unpa
 from distcausal.images.stages import check_size, layout_for
 from distcausal.images.svi import Guide, draw_lanes
 from distcausal.images.trial import Trial, evidence_of
+from distcausal.numerics.student import reach
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
     from distcausal.images.result import ImageEffects
 
 __all__ = ["Comparison", "compare_clusters"]
+
+_NORMAL = 1e12  # degrees of freedom that are as good as infinite
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -70,7 +75,7 @@ class Comparison(Result):
     selected
         Smallest number within one standard error of the best.
     settings
-        Arguments as used.
+        Arguments as used, with seed and versions.
     """
 
     cite_as: ClassVar[str] = "image_effects"
@@ -94,15 +99,25 @@ class Comparison(Result):
         """Number of clusters with the largest held-out density."""
         return int(self.clusters[self.behind.argmin()])
 
-    def tidy(self) -> pd.DataFrame:
-        """Return one row per number of clusters."""
+    def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return one row per number of clusters.
+
+        Columns: term, estimate (the gain), std_error, statistic (missing: gains are
+        compared with the best, not with zero), p_value (of equal effects), conf_low,
+        conf_high (normal, for the gain), clusters, behind, behind_error, bound, waic,
+        selected.
+        """
         import pandas as pd
 
-        return pd.DataFrame(
+        margin = reach(confidence, _NORMAL) * self.std_error
+        frame = pd.DataFrame(
             {
+                "term": [f"{k} cluster{'s' * (k != 1)}" for k in self.clusters],
                 "clusters": self.clusters,
                 "estimate": self.gain,
                 "std_error": self.std_error,
+                "conf_low": self.gain - margin,
+                "conf_high": self.gain + margin,
                 "behind": self.behind,
                 "behind_error": self.behind_error,
                 "bound": self.bound,
@@ -111,6 +126,7 @@ class Comparison(Result):
                 "selected": self.clusters == self.selected,
             }
         )
+        return filled(frame, confidence)
 
     def glance(self) -> pd.DataFrame:
         """Return one row: the number selected and the best."""
@@ -245,6 +261,7 @@ def compare_clusters(
             "draws": draws,
             "folds": runs.folds,
             "seed": seed_record(given),
+            "versions": versions(),
         },
     )
 

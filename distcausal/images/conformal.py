@@ -23,7 +23,9 @@ import numpy as np
 
 from distcausal._base.fit import Result
 from distcausal._base.keys import Seed, check_seed, host_stream, seed_record
+from distcausal._base.session import versions
 from distcausal.errors import DataError, DesignError, InferenceWarning
+from distcausal.images._estimates import filled, only_confidence
 from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class UnitEffects(Result):
     infinite
         Number of units with an infinite end.
     settings
-        Every argument as used.
+        Every argument as used, with seed and versions.
 
     References
     ----------
@@ -77,14 +79,27 @@ class UnitEffects(Result):
         centre = np.asarray(effect, dtype=float)
         return centre - self.half_width, centre + self.half_width
 
-    def tidy(self) -> pd.DataFrame:
-        """Return one row per unit: term, conf_low, conf_high."""
+    def tidy(self, confidence: float | None = None) -> pd.DataFrame:
+        """Return one row per unit: term, conf_low, conf_high.
+
+        The other columns of all results are missing: an interval has no centre here.
+
+        Parameters
+        ----------
+        confidence
+            None or that of the result: bounds are order statistics of one coverage.
+
+        Raises
+        ------
+        DesignError
+            If it is another.
+        """
         import pandas as pd
 
+        used = only_confidence(confidence, self.confidence)
         terms = [f"unit {place}" for place in range(len(self.low))]
-        return pd.DataFrame(
-            {"term": terms, "conf_low": self.low, "conf_high": self.high}
-        )
+        ends = {"conf_low": self.low, "conf_high": self.high}
+        return filled(pd.DataFrame({"term": terms, **ends}), used)
 
     def glance(self) -> pd.DataFrame:
         """Return one row: units, infinite intervals, median width, half width."""
@@ -244,6 +259,7 @@ def unit_effects(
             "confidence": float(confidence),
             "split": int(split),
             "seed": seed_record(seed),
+            "versions": versions(),
         },
     )
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from distcausal._base.keys import Seed, host_stream, seed_record
+from distcausal._base.session import versions
 from distcausal.images.aipw import DesignEffects, Influence, influence
 from distcausal.images.cluster_curves import ClusterCurves
 from distcausal.images.outcomes import Outcome
@@ -180,6 +181,7 @@ def cluster_curves(
             "draws": draws,
             "seed": seed_record(seed),
             "levels": outcome.levels,
+            "versions": versions(),
         },
     )
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from distcausal._base.fit import Record, Result
 from distcausal.errors import DataWarning, InferenceWarning
+from distcausal.images._estimates import filled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +81,7 @@ class Diagnostics(Result):
         Difference of each covariate between arms within each cluster in standard
         deviations, and its standard error, ``(cluster, covariate)``.
     settings
-        Every argument as used.
+        Every argument as used, with seed and versions.
     """
 
     cite_as: ClassVar[str] = "image_effects"
@@ -113,11 +114,16 @@ class Diagnostics(Result):
         """What deserves a look, and what to do, one sentence or two each."""
         return tuple(check.remark for check in self.checks if not check.fine)
 
-    def tidy(self) -> pd.DataFrame:
-        """Return one row per check: term, estimate, limit, fine, about, remark."""
+    def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return one row per check.
+
+        Columns: term, estimate, the others of all results, which are missing (a check
+        has a limit, no interval that ``confidence`` could widen), limit, fine, about,
+        remark.
+        """
         import pandas as pd
 
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "term": [check.name for check in self.checks],
                 "estimate": [check.value for check in self.checks],
@@ -127,6 +133,7 @@ class Diagnostics(Result):
                 "remark": [check.remark for check in self.checks],
             }
         )
+        return filled(frame, confidence)
 
     def glance(self) -> pd.DataFrame:
         """Return one row: checks, and how many deserve a look."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distcausal._base.session import versions
 from distcausal.errors import DataError, listing
 from distcausal.images.checks import (
     balance,
@@ -119,7 +120,11 @@ def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:
         agreement=agreement,
         balance=uneven,
         balance_error=error,
-        settings={"coords": coords is not None},
+        settings={
+            "coords": coords is not None,
+            "seed": fit.settings["seed"],
+            "versions": versions(),
+        },
     )
 
 

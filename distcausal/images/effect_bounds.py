@@ -22,7 +22,6 @@ from distcausal.data.distributions import RandomDistributions
 from distcausal.errors import DataError, DesignError
 from distcausal.images.families import Family, Normal, as_family
 from distcausal.images.posterior import Posterior
-from distcausal.numerics.band import check_confidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +83,6 @@ class EffectBounds(Result):
 
         from distcausal.images._estimates import filled
 
-        check_confidence(confidence)
         parts = []
         if (found := self._variances()) is not None:
             low, independent, high = found
@@ -113,7 +111,7 @@ class EffectBounds(Result):
                     }
                 )
             )
-        return filled(pd.concat(parts, ignore_index=True))
+        return filled(pd.concat(parts, ignore_index=True), confidence)
 
     def _variances(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Variances low, independent and high; None where noise is not normal."""

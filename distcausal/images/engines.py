@@ -41,6 +41,7 @@ _ENGINES = {
     "nuts": ("distcausal.images.nuts", "NUTS"),
     "em": ("distcausal.images.em", "EM"),
     "relaxed": ("distcausal.images.relaxed", "Relaxed"),
+    "sgd": ("distcausal.images.engines", "SVI"),  # the encoder learns, then its head
 }
 
 
@@ -261,6 +262,11 @@ def guides(starts: np.ndarray, rank: int, seed: Seed) -> Any:
 def as_engine(engine: Any) -> Engine:
     """Engine that a word stands for, or the engine itself."""
     if not isinstance(engine, str):
+        if isinstance(engine, type):
+            raise DesignError(
+                f"engine is the class {engine.__name__}; write {engine.__name__}() "
+                "with brackets."
+            )
         if not (hasattr(engine, "fit") and hasattr(engine, "restarts")):
             raise DesignError(
                 f"engine should be a word or an engine such as SVI(), not a "

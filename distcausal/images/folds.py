@@ -15,8 +15,9 @@ import numpy as np
 
 from distcausal._base.keys import Seed, host_stream
 from distcausal.errors import DesignError
+from distcausal.images.engines import check_whole
 
-__all__ = ["make_folds"]
+__all__ = ["check_counts", "make_folds"]
 
 TRIES = 50
 
@@ -55,8 +56,8 @@ def make_folds(
     Raises
     ------
     DesignError
-        If there are fewer groups than folds, or if dealing 50 times left some fold
-        without treated or without untreated units.
+        If there are fewer groups than folds, if an arm lies in one group only, or if
+        dealing 50 times left some fold without treated or without untreated units.
 
     Examples
     --------
@@ -67,26 +68,49 @@ def make_folds(
     >>> found.shape, bool((found[:, ::2] == found[:, 1::2]).all())
     ((4, 12), True)
     """
-    _check_counts(folds, splits)
+    check_counts(folds, splits)
     names, place = np.unique(group, return_inverse=True)
-    if len(names) < folds:
-        raise DesignError(
-            f"{folds} folds need at least as many groups; {len(group)} units are in "
-            f"{len(names)} groups. Ask for fewer folds, or for finer groups."
-        )
+    _check_groups(len(group), len(names), folds)
     size = np.bincount(place, weights)
     used = np.ones(len(group), bool) if weights is None else weights > 0
     arms = np.stack([np.bincount(place, used & (treatment == w)) for w in (0, 1)])
+    _check_arms(arms)
     draw = host_stream(seed, "image folds")
     dealt = [_dealt(size, arms, folds, draw) for _ in range(splits)]
     return np.stack(dealt)[:, place]
 
 
-def _check_counts(folds: int, splits: int) -> None:
-    for name, value, least in (("folds", folds, 2), ("splits", splits, 1)):
-        if isinstance(value, bool) or int(value) != value or value < least:
+def check_counts(folds: object, splits: object) -> None:
+    """Raise `DesignError` unless there are 2 folds or more, and 1 split or more."""
+    check_whole("folds", folds, 2)
+    check_whole("splits", splits, 1)
+
+
+def _check_groups(units: int, groups: int, folds: int) -> None:
+    if groups == 1:
+        raise DesignError(
+            f"all {units} units are in one group, so none can be judged by rules "
+            "learnt without it and no design-based error exists. Units that share an "
+            "image, copies of an image or a label of cluster= are one group: give "
+            "images that differ, or finer labels."
+        )
+    if groups < folds:
+        raise DesignError(
+            f"{folds} folds need at least as many groups; {units} units are in "
+            f"{groups} groups. Ask for at most {groups} folds, or for finer groups."
+        )
+
+
+def _check_arms(arms: np.ndarray) -> None:
+    """Refuse an arm that no two folds can hold; counts are ``(arm, group)``."""
+    for word, held in zip(("untreated", "treated"), arms, strict=True):
+        if (held > 0).sum() == 1:
+            count = int(held.sum())
+            units = f"unit is {word}" if count == 1 else f"units are {word}"
             raise DesignError(
-                f"{name} should be a whole number from {least}; got {value!r}."
+                f"{count} {units}, in one group; folds that learn and folds that judge "
+                "need some each. No number of folds helps: at least 2 groups should "
+                f"hold {word} units."
             )
 
 
@@ -99,12 +123,15 @@ def _dealt(
         held = np.stack([np.bincount(fold, arm, folds) for arm in arms])
         if held.min() > 0:
             return fold
-    mixed = int((arms.min(axis=0) > 0).sum())
-    treated, untreated = (int((arms[w] == 0).sum()) for w in (0, 1))
+    untreated, treated = (arms > 0) & (arms[::-1] == 0)
+    mixed = (arms > 0).all(axis=0).sum()
+    least = int((arms > 0).sum(axis=1).min())
+    fewer = f"at most {least}" if 2 <= least < folds else "fewer"
     raise DesignError(
         f"{TRIES} ways to deal {len(size)} groups into {folds} folds all left a fold "
-        f"without one arm: {treated} groups have treated units only, {untreated} "
-        f"untreated only, {mixed} both. Ask for fewer folds, or for finer groups."
+        f"without one arm: {treated.sum()} groups have treated units only, "
+        f"{untreated.sum()} untreated only, {mixed} both. Ask for {fewer} folds, or "
+        "for finer groups."
     )
 
 

@@ -19,7 +19,9 @@ from warnings import warn
 import numpy as np
 
 from distcausal._base.fit import Result
+from distcausal._base.session import versions
 from distcausal.errors import DesignError, InferenceWarning, check_choice
+from distcausal.images._estimates import filled
 from distcausal.images.aipw import assigned, influence
 from distcausal.images.scores import Scores, check_scores
 from distcausal.images.sequential import (
@@ -53,6 +55,8 @@ class EffectHomogeneity(Result):
         Of the test named by ``alternative``; one where no fold allows a test.
     p_ordered, p_any
         Of both tests; ``p_ordered`` is None for outcomes with several values.
+    z_ordered, chi_any
+        Their statistics.
     statistic
         Of the test named by ``alternative``: a standard normal for ``"ordered"``,
         chi-squared with ``df`` degrees of freedom for ``"any"``; at most as spread out
@@ -64,16 +68,17 @@ class EffectHomogeneity(Result):
         ``alternative``. Each is valid if its split was chosen beforehand.
     spread
         Standard deviation of the statistic over splits.
-    p_pooled
-        Of the Wald test of the pooled effects. Not valid: see the module. None where
-        the covariance of the effects is not known.
+    p_pooled, wald
+        Of the Wald test of the pooled effects, and its statistic, an F by the classical
+        theory. Not valid: see the module. None where the covariance of the effects is
+        not known.
     used, missing
         Number of folds, over all splits, with and without a statistic: without, all
         units were in one cluster, or groups too few. First folds are not counted.
     combine
         How splits were combined: ``"mean"`` of statistics or ``"median"`` of p-values.
     settings
-        Every argument as used.
+        Every argument as used, with versions.
 
     References
     ----------
@@ -87,11 +92,14 @@ class EffectHomogeneity(Result):
     p_value: float
     p_ordered: float | None
     p_any: float
+    z_ordered: float | None
+    chi_any: float
     statistic: float
     df: int
     split_p_values: np.ndarray
     spread: float
     p_pooled: float | None
+    wald: float | None
     used: int
     missing: int
     combine: str
@@ -100,14 +108,23 @@ class EffectHomogeneity(Result):
     def __repr__(self) -> str:
         return f"<EffectHomogeneity: p = {self.p_value:.3g}, {self.alternative}>"
 
-    def tidy(self) -> pd.DataFrame:
-        """Return one row per test: term, p_value, valid."""
+    def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return one row per test.
+
+        Columns: term, those of all results, df, valid. Tests estimate nothing, so only
+        ``statistic`` and ``p_value`` are there, whatever the ``confidence``; ``df`` is
+        missing for the normal statistic of the ordered test.
+        """
         import pandas as pd
 
-        rows = [("ordered", self.p_ordered, True), ("any", self.p_any, True)]
-        rows.append(("pooled Wald", self.p_pooled, False))
+        rows = [
+            ("ordered", self.z_ordered, np.nan, self.p_ordered, True),
+            ("any", self.chi_any, self.df, self.p_any, True),
+            ("pooled Wald", self.wald, self.df, self.p_pooled, False),
+        ]
         known = [row for row in rows if row[1] is not None]
-        return pd.DataFrame(known, columns=["term", "p_value", "valid"])
+        names = ["term", "statistic", "df", "p_value", "valid"]
+        return filled(pd.DataFrame(known, columns=names), confidence)
 
     def glance(self) -> pd.DataFrame:
         """Return one row: alternative, statistic, p-value, spread, folds used."""
@@ -223,20 +240,29 @@ def effect_homogeneity(
             InferenceWarning,
             stacklevel=2,
         )
+    wald, p_pooled = _pooled(scores, assign)
     return EffectHomogeneity(
         alternative=alternative,
         p_value=chosen.p_value,
         p_ordered=None if ordered is None else ordered.p_value,
         p_any=joint.p_value,
+        z_ordered=None if ordered is None else ordered.statistic,
+        chi_any=joint.statistic,
         statistic=chosen.statistic,
         df=found.z.shape[2],
         split_p_values=_by_split(found, alternative),
         spread=chosen.spread,
-        p_pooled=_pooled(scores, assign),
+        p_pooled=p_pooled,
+        wald=wald,
         used=int(there.sum()),
         missing=missing,
         combine=combine,
-        settings={"alternative": alternative, "combine": combine, "assign": assign},
+        settings={
+            "alternative": alternative,
+            "combine": combine,
+            "assign": assign,
+            "versions": versions(),
+        },
     )
 
 
@@ -264,8 +290,8 @@ def _by_split(found: FoldStatistics, alternative: str) -> np.ndarray:
     return np.array([one.p_value for one in each])
 
 
-def _pooled(scores: Scores, assign: str) -> float | None:
-    """P-value of the ordinary Wald test, as if clusters had been given."""
+def _pooled(scores: Scores, assign: str) -> tuple[float | None, float | None]:
+    """Ordinary Wald test, as if clusters had been given: statistic and p-value."""
     from scipy.special import fdtrc
 
     found = influence(scores, assign=assign)
@@ -275,9 +301,9 @@ def _pooled(scores: Scores, assign: str) -> float | None:
     moves = np.einsum("ck,gko->gco", contrasts, scaled).reshape(len(scaled), -1)
     room = len(moves) - moves.shape[1]
     if np.isnan(moves).any() or np.isnan(found.factor).any() or room < 1:
-        return None
+        return None, None
     covariance = moves.T @ moves
     if np.linalg.matrix_rank(covariance, hermitian=True) < len(covariance):
-        return None
-    wald = estimate @ np.linalg.solve(covariance, estimate) / len(estimate)
-    return float(fdtrc(len(estimate), room, wald))
+        return None, None
+    wald = float(estimate @ np.linalg.solve(covariance, estimate) / len(estimate))
+    return wald, float(fdtrc(len(estimate), room, wald))

@@ -15,7 +15,12 @@ from distcausal.errors import DataError, KeyError_, listing
 
 __all__ = ["Lookup", "as_keys", "check_keys", "key_bytes"]
 
-_KINDS = {"b": "n", "i": "n", "u": "n", "f": "n", "U": "U", "S": "S", "M": "M"}
+_KINDS = {
+    **dict.fromkeys("biuf", "numbers"),
+    "U": "text",
+    "S": "bytes",
+    "M": "dates",
+}
 
 
 class Lookup:
@@ -91,8 +96,14 @@ def check_keys(keys: np.ndarray, count: int) -> None:
 def missing_keys(wanted: np.ndarray, known: np.ndarray) -> KeyError_:
     """Error that names keys without image, and what the keys look like."""
     names = listing(dict.fromkeys(wanted.tolist()))
+    start = f"{len(np.unique(wanted))} keys have no image ({names}); "
+    kinds = [_KINDS[keys.dtype.kind] for keys in (wanted, known)]
+    if kinds[0] != kinds[1]:
+        return KeyError_(
+            f"{start}keys of units are {kinds[0]}, those of images {kinds[1]}, and no "
+            "key is equal to one of another kind. Convert one of the two."
+        )
     return KeyError_(
-        f"{len(np.unique(wanted))} keys have no image ({names}); the {len(known)} keys "
-        f"of the images run from {known[0]!s} to {known[-1]!s}. Add these images, "
-        "or drop the units that name them."
+        f"{start}the {len(known)} keys of the images run from {known[0]!s} to "
+        f"{known[-1]!s}. Add these images, or drop the units that name them."
     )

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from distcausal._base.fit import Result
+from distcausal._base.session import versions
 from distcausal.errors import DataError, check_choice
+from distcausal.images._estimates import filled
 from distcausal.images.calibration import scalar_only
 from distcausal.images.nuisance import regressors
 from distcausal.images.ridge import FoldSums, RidgeFits, fold_sums, ridge, training_sums
@@ -198,11 +200,15 @@ class EffectParts(Result):
     def __repr__(self) -> str:
         return f"<EffectParts: p = {self.p_image:.3g} for the image alone>"
 
-    def tidy(self) -> pd.DataFrame:
-        """Return one row per part: term, estimate (slope), variance, p_value."""
+    def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return one row per part: term, estimate (slope), p_value, variance.
+
+        The other columns of all results are missing: slopes come with a test and
+        without an interval that ``confidence`` could widen.
+        """
         import pandas as pd
 
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "term": ["tabular", "image only"],
                 "estimate": self.slopes,
@@ -210,6 +216,7 @@ class EffectParts(Result):
                 "p_value": [self.p_tabular, self.p_image],
             }
         )
+        return filled(frame, confidence)
 
     def glance(self) -> pd.DataFrame:
         """Return one row: share of the image, p-values, folds used."""
@@ -313,7 +320,7 @@ def effect_parts(
         used=int(there.sum()),
         missing=int((~there).sum()),
         combine=combine,
-        settings={"combine": combine},
+        settings={"combine": combine, "versions": versions()},
     )
 
 

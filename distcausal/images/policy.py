@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from distcausal._base.fit import Result
+from distcausal._base.session import versions
 from distcausal.errors import DataError, DesignError
 from distcausal.images._estimates import ESTIMATE_COLUMNS, estimate_frame, estimate_rows
 from distcausal.images.aipw import assigned, pooled
@@ -212,7 +213,12 @@ def policy_values(
         over_all=over_all,
         over_all_error=error[count : 2 * count],
         df=float(found.df[0]),
-        settings={"cost": price, "sets": tuple(chosen), "assign": assign},
+        settings={
+            "cost": float(price) if price.ndim == 0 else price,
+            "sets": tuple(chosen),
+            "assign": assign,
+            "versions": versions(),
+        },
     )
 
 

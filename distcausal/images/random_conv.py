@@ -39,6 +39,7 @@ _PATCHES = 10  # from each
 _RIDGE = 0.1  # of the mean variance
 _READ = 64
 _POSITIONS = 32  # along a side, at most
+_PATCH = 6
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class RandomConvFeatures(Trained):
     n_filters
         Number of patches used as filters.
     patch
-        Height and width of a patch in pixels.
+        Height and width of a patch in pixels. If left out, 6, or as many as the
+        shorter side of a smaller image has.
     pool
         What is kept of each filter's answers over the image: ``"mean"``, ``"max"``.
     size
@@ -87,7 +89,7 @@ class RandomConvFeatures(Trained):
     """
 
     n_filters: int = 256
-    patch: int = 6
+    patch: int | None = None
     pool: tuple[Pool, ...] = ("mean", "max")
     size: int = 30
     stride: int | None = None
@@ -95,10 +97,11 @@ class RandomConvFeatures(Trained):
 
     def __post_init__(self) -> None:
         """Check the arguments."""
-        for argument in ("n_filters", "patch", "size"):
+        for argument in ("n_filters", "size"):
             whole_number(argument, getattr(self, argument))
-        if self.stride is not None:
-            whole_number("stride", self.stride)
+        for argument in ("patch", "stride"):
+            if getattr(self, argument) is not None:
+                whole_number(argument, getattr(self, argument))
         pools = (self.pool,) if isinstance(self.pool, str) else tuple(self.pool)
         object.__setattr__(self, "pool", pools)
         for each in self.pool:
@@ -110,19 +113,22 @@ class RandomConvFeatures(Trained):
         self, source: ImageSource, keys: np.ndarray, contents: Contents, seed: Seed
     ) -> tuple[Recipe, State]:
         """Filters, with centring, scaling and whitening folded in, and their biases."""
-        if min(source.shape[-3:-1]) < self.patch:
+        shorter = min(source.shape[-3:-1])
+        patch = min(_PATCH, shorter) if self.patch is None else self.patch
+        if patch > shorter:
             raise DesignError(
-                f"patch {self.patch} should fit into the images, which are "
-                f"{source.shape[-3]} x {source.shape[-2]}. Use a smaller patch."
+                f"patch {patch} should fit into the images, which are "
+                f"{source.shape[-3]} x {source.shape[-2]}. Use a smaller one: "
+                f"RandomConvFeatures(patch={shorter})."
             )
-        stride = self.stride or least_stride(source.shape, self.patch)
+        stride = self.stride or least_stride(source.shape, patch)
         state = scaling(contents.moments)
-        patches = _draw(self, source, keys, contents, seed)
+        patches = _draw(source, keys, contents, (self.n_filters, patch), seed)
         patches = (patches - state["mean"]) / state["sd"]
         filters, bias = _filters(patches.reshape(len(patches), -1), self.n_filters)
         state["filters"] = filters.astype(np.float32)
         state["bias"] = bias.astype(np.float32)
-        return Convolution(self.patch, stride, self.pool), state
+        return Convolution(patch, stride, self.pool), state
 
 
 @dataclass(frozen=True)
@@ -160,24 +166,25 @@ def least_stride(shape: tuple[int, ...], patch: int) -> int:
 
 
 def _draw(
-    encoder: RandomConvFeatures,
     source: ImageSource,
     keys: np.ndarray,
     contents: Contents,
+    wanted: tuple[int, int],
     seed: Seed,
 ) -> np.ndarray:
     """Patches at random places of random training images.
 
-    Images are drawn by the digest of their content, mixed with the seed: the draw is
-    the same in any order and under any keys.
+    ``wanted`` has how many filters are made of them and the side of each. Images are
+    drawn by the digest of their content, mixed with the seed: the draw is the same in
+    any order and under any keys.
     """
+    filters, side = wanted
     rng = host_stream(seed, "patches of images")
     mixed = contents.digest * (
         rng.integers(2**63, size=2, dtype=np.uint64) | np.uint64(1)
     )
     order = np.lexsort(mixed.T)[:_IMAGES]
-    each = max(_PATCHES, -(-2 * encoder.n_filters // len(order)))
-    side = encoder.patch
+    each = max(_PATCHES, -(-2 * filters // len(order)))
     limits = [length - side + 1 for length in source.shape[-3:-1]]
     corners = rng.integers(limits, size=(len(order), each, 2))
     offsets = np.arange(side)

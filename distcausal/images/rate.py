@@ -21,6 +21,7 @@ import numpy as np
 
 from distcausal._base.fit import Result
 from distcausal._base.keys import Seed, check_seed, host_stream, seed_record
+from distcausal._base.session import versions
 from distcausal.errors import DataError, DesignError, check_choice
 from distcausal.images._estimates import ESTIMATE_COLUMNS, estimate_frame, estimate_rows
 from distcausal.images.calibration import scalar_only
@@ -309,6 +310,7 @@ def _rated(
         "draws": int(draws),
         "combine": combine,
         "seed": seed_record(seed),
+        "versions": versions(),
     }
     return RankWeightedEffect(
         target=target,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from distcausal._base.precision import double
+from distcausal._base.session import versions
 from distcausal.errors import DataError, DesignError, InferenceWarning, check_choice
 from distcausal.images.salience_result import Salience
 
@@ -191,6 +192,7 @@ def salience(
             "stride": stride,
             "tolerance": tolerance,
             "draws": draws,
+            "versions": versions(),
         },
     )
 

@@ -3,7 +3,7 @@
 Clusters of effects are found by a machine and named by people, who have to see what
 the machine sees. A map is an account of the model, not of the world, and a bad one may
 look convincing. So each comes with a check: the pixels are blanked in the order in
-which the map says they matter, and the prediction is followed on its way down.
+which the map says they matter, and the prediction is followed on its way.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from distcausal._base.fit import Result
 from distcausal._base.table import Table, decimals, number
 from distcausal.errors import DesignError, check_choice
+from distcausal.images._estimates import filled, read_only
 from distcausal.images.segments import SegmentSensitivity, ends, segment_means
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Salience"]
 
+_ORDERED = (
+    "Pixels are blanked in decreasing order of the size of their attribution: where "
+    "the map is right, the value nears that of the baseline early."
+)
+_SIGNED = (
+    "Pixels are blanked in decreasing order of their attribution, with its sign: where "
+    "the map is right, the value falls as long as what speaks for it is blanked, and "
+    "rises once what speaks against it is."
+)
 _BOX = 35  # of the side: 10 pixels for images of 351, as the method's authors filter
 
 
@@ -85,17 +95,17 @@ class Salience(Result):
     @property
     def magnitude(self) -> np.ndarray:
         """Length over bands of the attribution, shape ``(height, width)``."""
-        return np.linalg.norm(self.by_band, axis=-1)
+        return read_only(np.linalg.norm(self.by_band, axis=-1))
 
     @property
     def direction(self) -> np.ndarray:
         """Mean over bands of the attribution, shape ``(height, width)``."""
-        return self.by_band.mean(axis=-1)
+        return read_only(self.by_band.mean(axis=-1))
 
     @property
     def attribution(self) -> np.ndarray:
         """Sum over bands where attributions add up, else their mean."""
-        return self.by_band.sum(axis=-1) if self.adds_up else self.direction
+        return read_only(self.by_band.sum(-1)) if self.adds_up else self.direction
 
     @property
     def adds_up(self) -> bool:
@@ -162,8 +172,8 @@ class Salience(Result):
     def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
         """One row per pixel.
 
-        Columns: term, row, column, estimate, std_error, conf_low, conf_high (of the
-        posterior), magnitude.
+        Columns: term, estimate, std_error, conf_low, conf_high (of the posterior),
+        row, column, magnitude; statistic and p_value are missing, as nothing is tested.
         """
         import pandas as pd
 
@@ -171,7 +181,7 @@ class Salience(Result):
         low, high = ends(each, confidence)
         height, width = self.by_band.shape[:2]
         row, column = np.divmod(np.arange(height * width), width)
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "term": "attribution",
                 "row": row,
@@ -183,6 +193,7 @@ class Salience(Result):
                 "magnitude": self.magnitude.ravel(),
             }
         )
+        return filled(frame, confidence)
 
     def deletion(self, confidence: float = 0.95) -> pd.DataFrame:
         """Deletion curve: share of pixels blanked, value, conf_low, conf_high."""
@@ -230,10 +241,7 @@ class Salience(Result):
             ),
             columns=("pixels blanked", "value", "[0.025", "0.975]"),
             rows=tuple(rows),
-            notes=(
-                "Pixels are blanked in decreasing order of their attribution: where "
-                "the map is right, the value comes down early.",
-            ),
+            notes=(_ORDERED if self.method == "gradient" else _SIGNED,),
         )
 
     def plot_data(self, confidence: float = 0.95) -> pd.DataFrame:

@@ -58,26 +58,27 @@ class SegmentSensitivity(Result):
     @property
     def estimate(self) -> np.ndarray:
         """Posterior mean of each segment's sensitivity, shape ``(segment,)``."""
-        return self.draws.mean(axis=0)
+        return read_only(self.draws.mean(axis=0))
 
     @property
     def std_error(self) -> np.ndarray:
         """Posterior standard deviation, shape ``(segment,)``."""
-        return self.draws.std(axis=0)
+        return read_only(self.draws.std(axis=0))
 
     def conf_int(self, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the central posterior intervals, each of shape ``(segment,)``."""
         return ends(self.draws, confidence)
 
     def tidy(self, confidence: float = 0.95) -> pd.DataFrame:
-        """One row per segment: term, pixels, estimate, std_error, conf_low, conf_high.
+        """One row per segment: term, estimate, std_error, conf_low, conf_high, pixels.
 
-        There is no test: a mean size is never zero.
+        There is no test, so statistic and p_value are missing: a mean size is never
+        zero.
         """
         import pandas as pd
 
         low, high = self.conf_int(confidence)
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "term": self.names,
                 "pixels": self.pixels,
@@ -87,6 +88,7 @@ class SegmentSensitivity(Result):
                 "conf_high": high,
             }
         )
+        return filled(frame, confidence)
 
     def glance(self) -> pd.DataFrame:
         """One row: target, method, numbers of segments and draws."""

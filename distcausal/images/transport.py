@@ -20,6 +20,7 @@ from warnings import warn
 import numpy as np
 
 from distcausal._base.keys import Seed, seed_record
+from distcausal._base.session import versions
 from distcausal.errors import DataError, DesignError, InferenceWarning
 from distcausal.images.aipw import AverageEffect, influence
 from distcausal.images.encoder import FittedEncoder
@@ -199,6 +200,7 @@ def transport_features(
             "threshold": threshold,
             "confidence": confidence,
             "seed": seed_record(seed),
+            "versions": versions(),
         },
     )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from distcausal._base.fit import Result
+from distcausal.images._estimates import read_only
 from distcausal.images.aipw import AverageEffect
 from distcausal.numerics.band import check_confidence
 
@@ -126,10 +127,10 @@ class Transport(Result):
         """
         count = self.probabilities.shape[1]
         if count == 1:
-            return np.zeros(len(self.keys))
+            return read_only(np.zeros(len(self.keys)))
         share = self.probabilities
         part = share * np.log(np.where(share > 0, share, 1.0))
-        return np.clip(-part.sum(axis=1) / np.log(count), 0.0, 1.0)
+        return read_only(np.clip(-part.sum(axis=1) / np.log(count), 0.0, 1.0))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per image, with its place where that is known.

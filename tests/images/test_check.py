@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import distcausal as dc
 from distcausal.errors import DataError, DataWarning, DesignError
@@ -171,6 +174,137 @@ def test_a_missing_cluster_label_is_counted() -> None:
     label[2] = np.nan
     with pytest.raises(DataError, match="cluster is missing for 1 of 12"):
         read(trial_data(), cluster=label)
+
+
+@pytest.mark.parametrize("image", [None, 3, {"a": np.zeros((4, 4))}, np.array(1.0)])
+def test_what_holds_no_images_is_refused_with_what_would(image: object) -> None:
+    with pytest.raises(DataError, match=r"image should be the name of a column.*not"):
+        read(trial_data(), image=image)
+
+
+@pytest.mark.parametrize("given", [np.arange(float(UNITS)), list(range(UNITS))])
+def test_an_array_with_an_entry_per_unit_is_one_covariate(given: Any) -> None:
+    asked = read(trial_data(), covariates=given)
+    assert asked.covariates == ("x1",)
+    np.testing.assert_allclose(
+        np.corrcoef(asked.trial.covariates[:, 0], given)[0, 1], 1.0, rtol=1e-12
+    )
+
+
+def test_an_array_of_words_is_no_covariate_and_one_of_names_is_several() -> None:
+    with pytest.raises(DataError, match="'x1' should be numbers"):
+        read(trial_data(), covariates=np.array(["a", "b"] * 6))
+    data = trial_data(z=np.arange(float(UNITS)) ** 2)
+    assert read(data, covariates=np.array(["x", "z"])).covariates == ("x", "z")
+
+
+@pytest.mark.parametrize("none", [[], {}, (), None])
+def test_no_covariates_may_be_said_in_any_way(none: object) -> None:
+    asked = read(trial_data(), covariates=none)
+    assert asked.trial.covariates.shape == (UNITS, 0)
+
+
+def test_covariates_that_are_no_columns_or_named_twice_are_refused() -> None:
+    with pytest.raises(DataError, match=r"names of columns or arrays.*not 3"):
+        read(trial_data(), covariates=3)
+    data = trial_data(x2=np.arange(float(UNITS)))
+    with pytest.raises(DataError, match="x2 occurs more than once"):
+        read(data, covariates=["x2", np.arange(UNITS) ** 2])
+
+
+# Numbers near b * x + a are rounded to eps * |a|, in standard deviations to this.
+@given(
+    st.sampled_from([0.0, 50_000.0, -1e6]),
+    st.sampled_from([1e-3, 1.0, 1000.0, 1e100]),
+    st.integers(0, 9),
+)
+def test_unit_and_origin_of_a_covariate_are_of_no_account(
+    origin: float, unit: float, seed: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    x, weights = draw.normal(size=UNITS), draw.uniform(0.6, 1.4, UNITS)
+    one = read(trial_data(), covariates=x, weights=weights)
+    two = read(trial_data(), covariates=origin + unit * x, weights=weights)
+    rounding = 1e-12 + 1e-15 * abs(origin) / unit
+    np.testing.assert_allclose(
+        two.trial.covariates, one.trial.covariates, atol=10 * rounding
+    )
+    share = weights / weights.sum()
+    assert abs(share @ one.trial.covariates[:, 0]) < 1e-12
+    assert abs(share @ one.trial.covariates[:, 0] ** 2 - 1) < 1e-12
+
+
+def test_covariates_are_measured_by_the_units_used_and_constants_named() -> None:
+    values = np.arange(20.0)
+    values[4] = np.nan
+    data = trial_data(units=20, y=values, x=np.append(np.zeros(19), 1.0))
+    arm = np.arange(20) % 3  # the last unit is in the arm left out
+    arm[19] = 2
+    with pytest.warns(DataWarning) as told:
+        asked = read(
+            data,
+            treatment=arm,
+            reference=(0, 1),
+            covariates=["x", np.arange(20.0) ** 2],
+            missing="drop",
+        )
+    assert any("left out: x." in str(one.message) for one in told)
+    assert asked.covariates == ("x2",)
+    np.testing.assert_allclose(asked.trial.covariates.mean(axis=0), 0.0, atol=1e-12)
+
+
+def test_a_covariate_equal_to_the_outcome_is_refused() -> None:
+    data = trial_data(copy=3 - 2 * np.random.default_rng(0).normal(size=UNITS))
+    with pytest.raises(DataError, match=r"may not contain the outcome: y "):
+        read(data, covariates=["y", "x"])
+    y = data.columns["y"]
+    with pytest.raises(DataError, match=r"may not contain the outcome: x1 "):
+        read(data, covariates=3 - 2 * y)
+    assert read(data, covariates=y + 1e-6 * data.columns["x"]).covariates == ("x1",)
+
+
+def test_levels_are_checked_where_they_are_not_used() -> None:
+    with pytest.raises(DataError, match="levels should be strictly increasing"):
+        read(trial_data(), levels=[0.5, 0.4])
+
+
+def test_arms_are_told_as_they_are_written_in_the_data() -> None:
+    data = trial_data(w=np.array(["no", "yes"] * 6))
+    with pytest.raises(DesignError, match=r"such as reference=\('no', 'yes'\)"):
+        read(data)
+    for wrong in ("no", ("no",), ("no", "yes", "no"), 3):
+        with pytest.raises(DesignError, match=r"such as reference=\('no', 'yes'\)"):
+            read(data, reference=wrong)
+    with pytest.raises(DesignError, match="names arm 'no' twice"):
+        read(data, reference=("no", "no"))
+    with pytest.raises(DesignError, match=r"reference=\(a, b\)"):
+        read(trial_data(w=np.array(["no"] * UNITS)))
+
+
+@pytest.mark.parametrize(("arm", "word"), [(0, "untreated"), (1, "treated")])
+def test_an_arm_without_weight_is_refused(arm: int, word: str) -> None:
+    weights = 2.0 * (np.arange(UNITS) % 2 != arm)
+    with pytest.raises(DesignError, match=f"no {word} unit has a positive weight"):
+        read(trial_data(), weights=weights)
+
+
+def test_weights_of_words_are_refused() -> None:
+    with pytest.raises(DataError, match="weights should be one number per unit"):
+        read(trial_data(), weights="place")
+
+
+@pytest.mark.parametrize("size", [1e-3, 1 / UNITS, 1e3])
+def test_weights_that_are_not_numbers_of_units_get_a_warning(size: float) -> None:
+    total = re.escape(f"{size * UNITS:.4g}")
+    with pytest.warns(DataWarning, match=f"12 units add up to {total}:.*their mean"):
+        read(trial_data(), weights=np.full(UNITS, size))
+
+
+@pytest.mark.parametrize("size", [0.6, 1.0, 1.9])
+def test_weights_of_about_one_pass_and_units_of_none_do_not_count(size: float) -> None:
+    weights = np.full(UNITS, size)
+    weights[:8] = 0.0
+    assert read(trial_data(), weights=weights).trial.weights.sum() == 4 * size
 
 
 def test_other_data_are_refused_with_what_to_do() -> None:

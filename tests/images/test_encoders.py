@@ -484,6 +484,18 @@ def test_pixels_too_large_for_float32_are_refused() -> None:
         dc.PCA().fit(dc.ArraySource(huge))
 
 
+def test_a_patch_left_out_shrinks_to_small_images() -> None:
+    narrow = dc.ArraySource(IMAGES[:, :, :3])
+    own, told = (
+        dc.RandomConvFeatures(n_filters=12, patch=patch, size=3).fit(narrow, seed=1)
+        for patch in (None, 3)
+    )
+    np.testing.assert_array_equal(
+        own.apply(narrow.get(narrow.keys[:2])), told.apply(narrow.get(narrow.keys[:2]))
+    )
+    assert dc.RandomConvFeatures(n_filters=12).fit(SOURCE).recipe.patch == 6
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -497,7 +509,10 @@ def test_pixels_too_large_for_float32_are_refused() -> None:
         (lambda: dc.MultiScale([]), "at least one encoder"),
         (lambda: dc.Sequence(CONV, "median"), "aggregate 'median'"),
         (lambda: dc.Precomputed(summarised, keys=[1]), "Leave keys out"),
-        (lambda: dc.RandomConvFeatures(patch=11).fit(SOURCE), "patch 11 should fit"),
+        (
+            lambda: dc.RandomConvFeatures(patch=11).fit(SOURCE),
+            r"patch 11 should fit.*RandomConvFeatures\(patch=10\)",
+        ),
         (lambda: dc.Crop(CONV, 11).fit(SOURCE), "a crop of 11 pixels"),
         (lambda: dc.Texture().fit(dc.ArraySource(IMAGES[:, :1])), "needs neighbours"),
         (lambda: dc.PCA().fit(dc.ArraySource(FILMS)), "Wrap it in Sequence"),

@@ -109,12 +109,43 @@ def test_an_arm_in_fewer_groups_than_folds_is_refused_with_the_groups():
         make_folds(group, arm, 5, 1, 0)
 
 
+def test_more_folds_than_an_arm_has_groups_are_refused_with_how_many_it_has():
+    arm = (np.arange(12) < 3).astype(int)
+    with pytest.raises(DesignError, match="Ask for at most 3 folds"):
+        make_folds(np.arange(12), arm, 4, 1, 0)
+
+
+def test_an_arm_in_one_group_is_refused_whatever_the_number_of_folds():
+    arm = (np.arange(12) < 1).astype(int)
+    said = "1 unit is treated, in one group.*No number of folds helps"
+    with pytest.raises(DesignError, match=said):
+        make_folds(np.arange(12), arm, 2, 1, 0)
+    with pytest.raises(DesignError, match="2 units are untreated, in one group"):
+        make_folds(np.repeat(np.arange(6), 2), np.arange(12) > 1, 2, 1, 0)
+
+
+def test_groups_without_weight_are_counted_in_no_arm():
+    arm, weights = np.arange(12) % 2, np.ones(12)
+    weights[arm == 1] = 0
+    said = "0 groups have treated units only, 6 untreated only, 0 both"
+    with pytest.raises(DesignError, match=said):
+        make_folds(np.arange(12), arm, 2, 1, 0, weights=weights)
+
+
+def test_one_group_is_refused_without_advice_on_folds():
+    with pytest.raises(DesignError, match="all 8 units are in one group") as found:
+        make_folds(np.zeros(8), np.arange(8) % 2, 5, 1)
+    assert "fewer folds" not in str(found.value)
+
+
 def test_fewer_groups_than_folds_are_refused():
-    with pytest.raises(DesignError, match="8 units are in 2 groups"):
+    with pytest.raises(DesignError, match=r"8 units are in 2 groups.*at most 2 folds"):
         make_folds(np.repeat([0, 1], 4), np.arange(8) % 2, 3, 1)
 
 
-@pytest.mark.parametrize(("folds", "splits"), [(1, 1), (2.5, 1), (2, 0), (True, 1)])
+@pytest.mark.parametrize(
+    ("folds", "splits"), [(1, 1), (2.5, 1), (2, 0), (True, 1), ("a", 1), (2, "b")]
+)
 def test_counts_of_folds_and_splits_are_whole_and_large_enough(folds, splits):
     with pytest.raises(DesignError, match="should be a whole number from"):
         make_folds(np.arange(8), np.arange(8) % 2, folds, splits)

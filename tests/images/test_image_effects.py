@@ -157,6 +157,16 @@ def test_a_result_outlives_the_session() -> None:
     np.testing.assert_array_equal(again.cate().mean, usual().cate().mean)
 
 
+def test_a_result_written_as_text_is_the_same_result() -> None:
+    again = type(usual()).from_json(usual().to_json())
+    assert again.scores._fields == usual().scores._fields
+    assert again.cluster_effects().equals(usual().cluster_effects())
+    assert str(again.summary()) == str(usual().summary())
+    np.testing.assert_array_equal(
+        again.cate(columns()["image"][:2]).mean, usual().cate().mean[:2]
+    )
+
+
 def test_new_images_give_what_the_trial_gave_for_them() -> None:
     again = usual().cate(columns()["image"][:5])
     np.testing.assert_allclose(again.mean, usual().cate().mean[:5], atol=1e-9)

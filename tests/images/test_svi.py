@@ -149,8 +149,10 @@ def test_engines_have_the_words_they_are_named_by(word):
 
 
 def test_engines_that_do_not_exist_are_refused():
-    with pytest.raises(DesignError, match="'svi', 'nuts', 'em', 'relaxed'"):
+    with pytest.raises(DesignError, match="'svi', 'nuts', 'em', 'relaxed', 'sgd'"):
         as_engine("vb")
+    with pytest.raises(DesignError, match=r"write SVI\(\) with brackets"):
+        as_engine(dc.SVI)
     with pytest.raises(DesignError, match="not a int"):
         as_engine(3)
 

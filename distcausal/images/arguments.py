@@ -1,0 +1,67 @@
+"""Arguments of an estimate that can be wrong before any data are looked at.
+
+Encoding a corpus takes minutes, so whatever can be refused by its kind alone is refused
+first, whether or not this call would have come to use it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from distcausal.errors import DesignError, check_choice
+from distcausal.images.families import as_family
+from distcausal.images.features import FeatureCache
+from distcausal.images.folds import check_counts
+
+__all__ = ["check_kinds", "check_penalty"]
+
+
+def check_kinds(
+    *, encoder: Any, cache: Any, image_intercepts: Any, folds: Any, splits: Any
+) -> None:
+    """Raise `DesignError` for arguments of `image_effects` that are no such thing."""
+    check_choice("image_intercepts", image_intercepts, (None, True, False))
+    check_counts(folds, splits)
+    if isinstance(encoder, type):
+        raise DesignError(
+            f"encoder is the class {encoder.__name__}; write {encoder.__name__}() with "
+            "brackets."
+        )
+    learns = hasattr(encoder, "fit") or hasattr(encoder, "train")
+    if encoder is not None and not learns:
+        raise DesignError(
+            f"encoder {encoder!r} should be RandomConvFeatures(), PCA(), SmallCNN(), "
+            "Precomputed(...), Sequence(...) or another object that has fit or train."
+        )
+    if not (cache is None or isinstance(cache, FeatureCache)):
+        raise DesignError(
+            f"cache should be None or FeatureCache(folder), not {cache!r}."
+        )
+
+
+def check_penalty(penalty: Any, family: Any) -> float:
+    """The penalty as a number that makes sense with a family.
+
+    Raises
+    ------
+    DesignError
+        If it is no finite number from 0, or positive where the average of the model's
+        effects is not in the unit of the one by design.
+    """
+    number = isinstance(penalty, int | float | np.integer | np.floating)
+    if not (number and np.isfinite(penalty) and penalty >= 0):
+        raise DesignError(
+            f"ate_penalty should be a finite number from 0, not {penalty!r}; 0 leaves "
+            "the model alone, 1 counts the estimate by design once."
+        )
+    known = as_family(family)
+    if penalty > 0 and not known.linear:
+        raise DesignError(
+            f"ate_penalty {penalty:g} cannot be used with family {known.name!r}: its "
+            "effects are on a linear predictor that is not the mean outcome, while the "
+            "average effect by design is on the mean, so one cannot be drawn to the "
+            "other. Leave it at 0, or use family 'normal' or 'student'."
+        )
+    return float(penalty)

@@ -8,14 +8,18 @@ two are different objects and stand side by side.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from distcausal._base.keys import Seed, check_seed, seed_record
 from distcausal._base.session import versions
 from distcausal.errors import DesignError, check_choice
 from distcausal.images.aipw import design_effects
-from distcausal.images.arguments import check_kinds, check_penalty
+from distcausal.images.arguments import as_cache, check_kinds, check_penalty
 from distcausal.images.check import Asked, Roles, read_trial
 from distcausal.images.diagnosed import warn_of
 from distcausal.images.diagnostics import first_checks
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["image_effects"]
 
+_FEW = 20  # names of columns, not one entry per unit
 Variance = Literal["arm", "common", "arm_cluster"]
 
 
@@ -137,7 +142,8 @@ def image_effects(
     folds, splits
         Folds of a cross-fit, and how often it is repeated with other folds.
     cache
-        `FeatureCache`, a folder where features are kept from one call to the next.
+        `FeatureCache`, a folder where features are kept from one call to the next, or
+        its path.
     seed
         Whole number or JAX key.
     progress
@@ -181,11 +187,11 @@ def image_effects(
     check_whole("clusters", clusters, 1)
     check_kinds(
         encoder=encoder,
-        cache=cache,
         image_intercepts=image_intercepts,
         folds=folds,
         splits=splits,
     )
+    cache = as_cache(cache)
     settings = _settings(locals())
     chosen, solver = _encoder_and_engine(encoder, engine)
     model = Model(
@@ -273,13 +279,30 @@ def _encoder_and_engine(encoder: Any, engine: Any) -> tuple[Any, Engine]:
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
-    """Arguments as used, arrays by their kind, with seed and versions."""
-    found = {}
-    for name, value in given.items():
-        if name in ("data", "begun"):
-            continue
-        plain = value is None or isinstance(value, str | int | float | bool | tuple)
-        found[name] = value if plain else repr(type(value).__name__)
+    """Arguments as used, arrays by their shape, with seed and versions."""
+    found = {
+        name: _told(value)
+        for name, value in given.items()
+        if name not in ("data", "begun")
+    }
+    if given.get("levels") is not None:
+        found["levels"] = tuple(np.ravel(given["levels"]).tolist())
+    encoder, _ = _encoder_and_engine(given["encoder"], given["engine"])
+    found["encoder"] = repr(encoder)
     found["seed"] = seed_record(given["seed"])
     found["versions"] = versions()
     return found
+
+
+def _told(value: Any) -> Any:
+    """An argument in plain values, so that a result keeps no data alive."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return f"array of shape {value.shape}"
+    if isinstance(value, list | tuple | Mapping) and len(value) <= _FEW:
+        return tuple(_told(part) for part in value)
+    source = hasattr(value, "get") and hasattr(value, "shape")
+    return repr(value) if source or is_dataclass(value) else type(value).__name__

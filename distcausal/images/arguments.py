@@ -6,6 +6,7 @@ first, whether or not this call would have come to use it.
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,11 @@ from distcausal.images.families import as_family
 from distcausal.images.features import FeatureCache
 from distcausal.images.folds import check_counts
 
-__all__ = ["check_kinds", "check_penalty"]
+__all__ = ["as_cache", "check_kinds", "check_penalty"]
 
 
 def check_kinds(
-    *, encoder: Any, cache: Any, image_intercepts: Any, folds: Any, splits: Any
+    *, encoder: Any, image_intercepts: Any, folds: Any, splits: Any
 ) -> None:
     """Raise `DesignError` for arguments of `image_effects` that are no such thing."""
     check_choice("image_intercepts", image_intercepts, (None, True, False))
@@ -35,10 +36,18 @@ def check_kinds(
             f"encoder {encoder!r} should be RandomConvFeatures(), PCA(), SmallCNN(), "
             "Precomputed(...), Sequence(...) or another object that has fit or train."
         )
-    if not (cache is None or isinstance(cache, FeatureCache)):
-        raise DesignError(
-            f"cache should be None or FeatureCache(folder), not {cache!r}."
-        )
+
+
+def as_cache(cache: Any) -> FeatureCache | None:
+    """Cache of features; a path stands for the folder it is in."""
+    if cache is None or isinstance(cache, FeatureCache):
+        return cache
+    if isinstance(cache, str | PathLike):
+        return FeatureCache(cache)
+    raise DesignError(
+        f"cache should be FeatureCache(folder), the path of a folder or None, not "
+        f"{cache!r}."
+    )
 
 
 def check_penalty(penalty: Any, family: Any) -> float:

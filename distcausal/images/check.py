@@ -322,8 +322,8 @@ def _check_arms(
     if treated in (0, count):
         arm = "treated" if treated == 0 else "untreated"
         raise DesignError(f"no unit is {arm}{lost}; both arms are needed.")
-    for arm, word in enumerate(("untreated", "treated")):
-        if not weights[treatment == arm].any():
+    for value, word in enumerate(("untreated", "treated")):
+        if not weights[treatment == value].any():
             raise DesignError(
                 f"no {word} unit has a positive weight{lost}; both arms are needed."
             )

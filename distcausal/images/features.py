@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 from hashlib import blake2b
+from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -64,7 +65,7 @@ class FeatureCache:
     True
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | PathLike[str]) -> None:
         self.folder = Path(folder).expanduser().resolve()
         if self.folder.exists() and not self.folder.is_dir():
             raise DesignError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import distcausal as dc
 from distcausal.errors import DataWarning, DesignError, IdentificationError
+from distcausal.images.arguments import check_penalty
 from distcausal.images.crossfit import fold_rules, training_masks
 from distcausal.images.stages import layout_for
 
@@ -184,6 +186,50 @@ def test_settings_repeat_the_call() -> None:
 def test_numbers_that_are_no_numbers_are_refused(argument: str) -> None:
     with pytest.raises(DesignError, match=argument):
         fit(**{argument: 0})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            {"encoder": "pca"},
+            r"encoder 'pca' should be RandomConvFeatures\(\), PCA\(\)",
+        ),
+        ({"encoder": 3}, "encoder 3 should be"),
+        ({"encoder": dc.PCA}, r"write PCA\(\) with brackets"),
+        ({"engine": dc.SVI}, r"write SVI\(\) with brackets"),
+        ({"cache": 3}, r"cache should be FeatureCache\(folder\)"),
+        ({"splits": "a"}, "splits 'a' should be a whole number from 1"),
+        ({"folds": "a"}, "folds 'a' should be a whole number from 2"),
+        ({"image_intercepts": "yes"}, "image_intercepts 'yes'"),
+        ({"ate_penalty": -1}, "ate_penalty should be a finite number from 0, not -1"),
+        ({"ate_penalty": np.nan}, "ate_penalty should be a finite number"),
+        ({"ate_penalty": np.inf}, "ate_penalty should be a finite number"),
+        ({"ate_penalty": "a"}, "ate_penalty should be a finite number"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_before_images_are_read(
+    wrong: dict, said: str
+) -> None:
+    with pytest.raises(DesignError, match=said):
+        fit(image=None, **wrong)
+
+
+@pytest.mark.parametrize(
+    "family", ["hurdle", "bernoulli", "poisson", "negative_binomial", "lognormal"]
+)
+def test_a_penalty_is_refused_where_effects_are_not_on_the_mean(family: str) -> None:
+    with pytest.raises(DesignError, match=rf"cannot be used with family '{family}'"):
+        fit(image=None, family=family, ate_penalty=1.0)
+    for linear in ("normal", "student"):
+        assert check_penalty(1, linear) == 1.0
+    assert check_penalty(0.0, family) == 0.0
+
+
+def test_a_path_is_a_cache(tmp_path: Path) -> None:
+    cached = fit(cache=str(tmp_path / "kept"))
+    assert len(list((tmp_path / "kept").glob("*.npy"))) == 1
+    np.testing.assert_array_equal(cached.posterior.effects, usual().posterior.effects)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ worked where rules learnt on other units point.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from distcausal.images.trial import Trial
 
 __all__ = ["DesignAnswers"]
+
+_Answer = TypeVar(
+    "_Answer", "EffectHomogeneity", "Calibration", "PolicyValues", "EffectParts"
+)
 
 
 class DesignAnswers:
@@ -53,12 +58,13 @@ class DesignAnswers:
         from distcausal.images.homogeneity import effect_homogeneity
 
         usual = "ordered" if self.outcome.size == 1 else "any"
-        return effect_homogeneity(
+        found = effect_homogeneity(
             self.scores,
             alternative=usual if alternative is None else alternative,
             combine=combine,
             assign=assign,
         )
+        return self._with_seed(found)
 
     def calibration(
         self, *, confidence: float = 0.95, combine: str = "mean"
@@ -66,7 +72,9 @@ class DesignAnswers:
         """Line of the effects by design on those predicted; see `calibration`."""
         from distcausal.images.calibration import calibration
 
-        return calibration(self._first(), confidence=confidence, combine=combine)
+        return self._with_seed(
+            calibration(self._first(), confidence=confidence, combine=combine)
+        )
 
     def rate(
         self, *, target: str = "autoc", draws: int = 200, combine: str = "mean"
@@ -92,7 +100,9 @@ class DesignAnswers:
         """Value of treating sets of clusters; see `policy_values`."""
         from distcausal.images.policy import policy_values
 
-        return policy_values(self._first(), cost=cost, sets=sets, assign=assign)
+        return self._with_seed(
+            policy_values(self._first(), cost=cost, sets=sets, assign=assign)
+        )
 
     def unit_effects(self, confidence: float = 0.95) -> UnitEffects:
         """Conservative intervals of the effect on each unit; see `unit_effects`."""
@@ -120,13 +130,21 @@ class DesignAnswers:
                 "the fit has no covariates to split effects by; name some with "
                 "covariates= in image_effects."
             )
-        return effect_parts(self._first(), self.trial.covariates, combine=combine)
+        return self._with_seed(
+            effect_parts(self._first(), self.trial.covariates, combine=combine)
+        )
 
     def _first(self) -> Scores:
         """Scores of the first coordinate: the mean, where outcomes are curves."""
         return self.scores._replace(
             score=self.scores.score[..., :1],
             score_before=self.scores.score_before[..., :1],
+        )
+
+    def _with_seed(self, found: _Answer) -> _Answer:
+        """An answer that draws nothing, with the seed that dealt its folds."""
+        return replace(
+            found, settings={**found.settings, "seed": self.settings["seed"]}
         )
 
     @property

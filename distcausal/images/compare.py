@@ -112,7 +112,7 @@ class Comparison(Result):
         margin = reach(confidence, _NORMAL) * self.std_error
         frame = pd.DataFrame(
             {
-                "term": [f"{k} cluster{'s' * (k != 1)}" for k in self.clusters],
+                "term": [f"{k} cluster{'' if k == 1 else 's'}" for k in self.clusters],
                 "clusters": self.clusters,
                 "estimate": self.gain,
                 "std_error": self.std_error,

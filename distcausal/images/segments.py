@@ -16,6 +16,7 @@ import numpy as np
 from distcausal._base.fit import Result
 from distcausal._base.table import Table, decimals, numbers
 from distcausal.errors import DataError, DesignError
+from distcausal.images._estimates import filled, read_only
 
 if TYPE_CHECKING:
     import pandas as pd

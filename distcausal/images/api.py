@@ -285,8 +285,9 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
         for name, value in given.items()
         if name not in ("data", "begun")
     }
-    if given.get("levels") is not None:
-        found["levels"] = tuple(np.ravel(given["levels"]).tolist())
+    levels = given.get("levels")
+    if isinstance(levels, list | tuple | np.ndarray):
+        found["levels"] = tuple(map(_told, levels))
     encoder, _ = _encoder_and_engine(given["encoder"], given["engine"])
     found["encoder"] = repr(encoder)
     found["seed"] = seed_record(given["seed"])
@@ -304,5 +305,5 @@ def _told(value: Any) -> Any:
         return f"array of shape {value.shape}"
     if isinstance(value, list | tuple | Mapping) and len(value) <= _FEW:
         return tuple(_told(part) for part in value)
-    source = hasattr(value, "get") and hasattr(value, "shape")
+    source = hasattr(type(value), "fingerprint")  # as every source of images has
     return repr(value) if source or is_dataclass(value) else type(value).__name__

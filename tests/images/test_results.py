@@ -6,6 +6,7 @@ import inspect
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -208,7 +209,10 @@ def test_settings_tell_columns_and_arrays_without_keeping_them():
     assert found["outcome"] == "array of shape (3,)"
     assert found["covariates"] == ("a", "b")
     assert found["levels"] == (0.1, 0.5)
-    assert told(levels=np.array([0.1, 0.5]))["levels"] == (0.1, 0.5)
+    many = np.arange(1, 100) / 100
+    assert told(levels=many)["levels"] == tuple(many.tolist())
+    assert told(outcome=pd.Series(many))["outcome"] == "Series"
+    assert told(weights=many.tolist())["weights"] == "list"
     assert not {"data", "begun"} & set(found)
 
 

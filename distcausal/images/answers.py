@@ -18,18 +18,26 @@ from distcausal.errors import DesignError
 if TYPE_CHECKING:
     from distcausal.images.calibration import Calibration
     from distcausal.images.conformal import UnitEffects
+    from distcausal.images.effect_bounds import EffectBounds
     from distcausal.images.homogeneity import EffectHomogeneity
     from distcausal.images.orthogonal import EffectParts
     from distcausal.images.outcomes import Outcome
     from distcausal.images.policy import PolicyValues
     from distcausal.images.rate import RankWeightedEffect
+    from distcausal.images.salience import Salience
     from distcausal.images.scores import Scores
     from distcausal.images.trial import Trial
 
 __all__ = ["DesignAnswers"]
 
 _Answer = TypeVar(
-    "_Answer", "EffectHomogeneity", "Calibration", "PolicyValues", "EffectParts"
+    "_Answer",
+    "Calibration",
+    "EffectBounds",
+    "EffectHomogeneity",
+    "EffectParts",
+    "PolicyValues",
+    "Salience",
 )
 
 

@@ -283,9 +283,10 @@ class ImageEffects(DesignAnswers, Result):
         from distcausal.images.effect_bounds import effect_bounds
 
         laws = self.distributions if self.outcome.scalar else None
-        return effect_bounds(
+        found = effect_bounds(
             self.posterior, laws, family=self.model.family, points=points
         )
+        return self._with_seed(found)
 
     def transport(
         self,
@@ -339,7 +340,7 @@ class ImageEffects(DesignAnswers, Result):
         """
         from distcausal.images.salience import salience
 
-        return salience(
+        found = salience(
             self.encoder,
             self.posterior,
             image,
@@ -351,6 +352,7 @@ class ImageEffects(DesignAnswers, Result):
             tolerance=tolerance,
             draws=draws,
         )
+        return self._with_seed(found)
 
     def summary(self, confidence: float = 0.95) -> Table:
         """Return the printable table, model and design side by side."""

@@ -177,6 +177,18 @@ def test_settings_hold_the_versions(kind):
     assert "jax" in with_quiet(MADE[kind]).settings["versions"]
 
 
+def test_bounds_and_maps_of_a_fit_hold_its_seed(monkeypatch):
+    from distcausal.images import salience as maps
+
+    fit = fitted()
+    vars(fit)["distributions"] = dc.RandomDistributions.from_samples(
+        [[0.0, 1.0]] * 4, columns={"cluster": [1, 1, 2, 2], "treatment": [0, 1, 0, 1]}
+    )
+    monkeypatch.setattr(maps, "salience", lambda *_, **__: salience_of())
+    for found in (fit.effect_bounds(), fit.salience(None)):
+        assert found.settings["seed"] == fit.settings["seed"]
+
+
 @pytest.mark.parametrize("kind", ["homogeneity", "calibration", "policy", "units"])
 def test_answers_of_a_fit_hold_its_seed(kind):
     assert with_quiet(MADE[kind]).settings["seed"] == FIT.settings["seed"]

@@ -223,7 +223,12 @@ def compare_clusters(
         If a number is not a positive whole number, or there are too few images for it,
         or the encoder was trained on outcomes, which no held-out image then is.
     """
-    wanted = sorted({1, *(_whole(count) for count in clusters)})
+    asked = list(clusters) if isinstance(clusters, Iterable) else []
+    if not asked:
+        raise DesignError(
+            f"clusters {clusters!r} should be several numbers, such as range(1, 6)."
+        )
+    wanted = sorted({1, *(_whole(count) for count in asked)})
     check_size(fit.trial, wanted[-1])
     if fit.settings["supervised"]:
         raise DesignError(

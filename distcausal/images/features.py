@@ -29,6 +29,17 @@ from distcausal.images.source import ImageSource
 __all__ = ["FeatureCache", "features", "fit_features"]
 
 _LONG = 5000
+# What reading half a pickle, or one by another version of the package, can raise.
+_DAMAGED = (
+    pickle.UnpicklingError,
+    OSError,
+    EOFError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
 class FeatureCache:
@@ -103,6 +114,16 @@ class FeatureCache:
         """Path of the pickle of an encoder fitted to some of the images."""
         digest = blake2b(f"{encoder!r}|{source.fingerprint}|{told}".encode())
         return self.folder / f"fit-{digest.hexdigest()[:32]}.pickle"
+
+    def unpickled(self, path: Path) -> Any:
+        """Encoder that `pickle` has written, or a `DataError` naming the file."""
+        try:
+            return pickle.loads(path.read_bytes())
+        except _DAMAGED as error:
+            raise DataError(
+                f"the cache file {path} cannot be read ({error}). Delete it; its "
+                "encoder will be fitted again."
+            ) from error
 
     def pickle(self, path: Path, fitted: Any) -> None:
         """Write a fitted encoder."""
@@ -225,7 +246,7 @@ def fit_features(
         told = blake2b(key_bytes(wanted)).hexdigest() + str(seed_record(seed))
         path = cache.fitted(encoder, source, told)
         if path.exists():
-            fitted = pickle.loads(path.read_bytes())
+            fitted = cache.unpickled(path)
             return fitted, features(fitted, source, wanted, cache=cache)
     with steps(progress, count=1, long=len(wanted) > _LONG) as begin:
         begin("encoding images")

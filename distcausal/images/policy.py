@@ -184,7 +184,12 @@ def policy_values(
     """
     check_scores(scores)
     scalar_only(scores, "the value of a policy")
-    price = np.asarray(cost, dtype=float)
+    price = np.asarray(cost)
+    if price.dtype.kind not in "biuf":
+        raise DataError(
+            f"cost should be numbers in the unit of the outcome, not {cost!r}."
+        )
+    price = price.astype(float)
     if price.shape not in ((), scores.weights.shape) or not np.isfinite(price).all():
         raise DataError(
             "cost should be one finite number, or one for each of "

@@ -17,6 +17,8 @@ from distcausal._base.precision import double
 from distcausal._base.session import versions
 from distcausal.errors import DataError, DesignError, InferenceWarning, check_choice
 from distcausal.images.salience_result import Salience
+from distcausal.images.scan import check_range
+from distcausal.images.source import ArraySource
 
 if TYPE_CHECKING:
     from distcausal.images.attributions import Heads
@@ -157,6 +159,7 @@ def salience(
     """
     check_choice("method", method, tuple(_MAPS))
     pixels = _image("image", image, encoder)
+    check_range(ArraySource(pixels[None]), getattr(encoder, "moments", None))
     blank = _blank(baseline, pixels, encoder)
     heads = _heads(posterior, cluster)
     _check_gradients(encoder, method)
@@ -362,7 +365,7 @@ def _heads(posterior: Any, cluster: int | None) -> Heads:
             "log odds need at least two clusters; the model has one. Leave cluster= "
             "out for the effect of the image."
         )
-    if not 1 <= cluster <= count:
+    if cluster not in range(1, count + 1):
         raise DesignError(
             f"cluster {cluster!r} is not one of 1 to {count}, in increasing order of "
             "effects."

@@ -11,7 +11,7 @@ no more than its own size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal, Protocol
@@ -222,6 +222,11 @@ class ArraySource(KeyedImages):
         whole = plain(images) if hasattr(images, "__array__") else None
         if whole is None or whole.dtype == object or resize is not None:
             whole = stacked(images, keys, resize)
+        if whole.ndim < 3:
+            raise DataError(
+                "images should be an array (image, height, width[, channel]); got "
+                f"shape {whole.shape}. A single image is images[None]."
+            )
         if whole.ndim == 3:
             whole = whole[..., None]
         self._images = whole
@@ -260,6 +265,11 @@ def check_shape(shape: Sequence[int], dtype: np.dtype[Any]) -> tuple[int, ...]:
 
 def stacked(images: Any, keys: Any, resize: Resize | None) -> np.ndarray:
     """One array from images given one by one, each resized if asked."""
+    if isinstance(images, str | Mapping) or not isinstance(images, Iterable):
+        raise DataError(
+            "images should be an array (image, height, width[, channel]) or a list of "
+            f"arrays, not {type(images).__name__}."
+        )
     each = [prepared(image, resize) for image in images]
     names = range(len(each)) if keys is None else keys
     if not each:

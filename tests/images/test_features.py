@@ -172,6 +172,16 @@ def test_a_damaged_cache_file_is_named(fitted: object, tmp_path: Path) -> None:
         features(fitted, Counted(), cache=cache)
 
 
+@pytest.mark.parametrize("half", [b"", b"junk", b"cnowhere\nThing\n.", b"\x80\x05N"])
+def test_a_damaged_encoder_in_a_cache_is_named(half: bytes, tmp_path: Path) -> None:
+    cache = dc.FeatureCache(tmp_path)
+    fit_features(dc.PCA(size=3), Counted(), cache=cache)
+    (file,) = tmp_path.glob("*.pickle")
+    file.write_bytes(half)
+    with pytest.raises(dc.DataError, match=f"{file.name} cannot be read.*Delete it"):
+        fit_features(dc.PCA(size=3), Counted(), cache=cache)
+
+
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(dc.DesignError, match="is a file"):

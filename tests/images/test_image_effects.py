@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import distcausal as dc
-from distcausal.errors import DataWarning, DesignError, IdentificationError
+from distcausal.errors import DataError, DataWarning, DesignError, IdentificationError
 from distcausal.images.arguments import check_penalty
 from distcausal.images.crossfit import fold_rules, training_masks
 from distcausal.images.stages import layout_for
@@ -172,6 +172,25 @@ def test_a_result_written_as_text_is_the_same_result() -> None:
 def test_new_images_give_what_the_trial_gave_for_them() -> None:
     again = usual().cate(columns()["image"][:5])
     np.testing.assert_allclose(again.mean, usual().cate().mean[:5], atol=1e-9)
+
+
+@pytest.mark.parametrize("clusters", [2, [], None])
+def test_a_comparison_needs_several_numbers(clusters: object) -> None:
+    with pytest.raises(DesignError, match=r"several numbers, such as range\(1, 6\)"):
+        usual().compare(clusters)
+
+
+def test_what_is_no_image_is_refused_by_every_question() -> None:
+    found, image = usual(), columns()["image"][0]
+    for ask in (found.cate, found.transport):
+        with pytest.raises(DataError, match="images should be an array"):
+            ask(3)
+    for ask in (found.cate, found.transport, found.salience):
+        with pytest.raises(DataError, match="on the scale of the training images"):
+            ask(100 * (image if ask == found.salience else image[None]))
+    for cluster in ("1", 1.5, 0):
+        with pytest.raises(DesignError, match="is not one of 1 to 2"):
+            found.salience(image, cluster)
 
 
 def test_settings_repeat_the_call() -> None:

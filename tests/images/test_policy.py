@@ -113,3 +113,8 @@ def test_the_result_prints_and_travels():
     assert len(found.glance()) == 1
     assert len(found.plot_data()) == 3
     assert "flatters" in str(found)
+
+
+def test_costs_in_words_are_refused():
+    with pytest.raises(DataError, match=r"cost should be numbers.*not 'a'"):
+        policy_values(example_scores(gap=1.0), cost="a")

@@ -187,6 +187,17 @@ def test_grey_images_get_a_channel(tmp_path: Path) -> None:
     assert_array_equal(numbered.get([COUNT + 2])[0, ..., 0], grey[2])
 
 
+@pytest.mark.parametrize("images", [None, 3, "here", {"a": np.zeros((4, 4))}])
+def test_what_holds_no_images_is_no_source(images: object) -> None:
+    with pytest.raises(dc.DataError, match=r"array .image, height, width.*not "):
+        dc.ArraySource(images)
+
+
+def test_one_image_is_no_batch_of_images() -> None:
+    with pytest.raises(dc.DataError, match=r"shape \(4, 5\)\. .*is images\[None\]"):
+        dc.ArraySource(np.zeros((4, 5)))
+
+
 def test_keys_of_another_kind_are_missing_keys() -> None:
     said = "keys of units are numbers, those of images text.*Convert one"
     with pytest.raises(dc.KeyError_, match=said):

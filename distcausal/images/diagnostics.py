@@ -366,6 +366,7 @@ def _of_intervals(
 ) -> Iterator[Check]:
     """Effects against the design, covariates between arms, and the likelihood."""
     ate = fit.ate
+    penalty = ", or ate_penalty=1" if fit.model.family.linear else ""
     apart = (fit.implied_ate - ate.estimate) / ate.std_error if ate.std_error > 0 else 0
     yield _check(
         "implied less estimated average effect, in errors",
@@ -373,7 +374,7 @@ def _of_intervals(
         _DISTANCE,
         remark=f"the average effect that the model implies, {fit.implied_ate:.4g}, is "
         f"{abs(apart):.1f} standard errors from the one by design, {ate.estimate:.4g}: "
-        "believe the design. Add covariates, another family, or ate_penalty=1.",
+        f"believe the design. Add covariates, or take another family{penalty}.",
     )
     if uneven.size:
         scores = np.abs(uneven) / np.where(error > 0, error, np.inf)

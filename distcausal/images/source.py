@@ -161,7 +161,8 @@ class KeyedImages:
             f"pixels should be finite; {np.count_nonzero(~whole)} of {len(keys)} "
             f"images read have missing or infinite ones (keys "
             f"{listing(keys[~whole].tolist())}). Repair them, or set nan_policy= to "
-            "'channel_mean' to fill them or to 'drop' to leave these images out."
+            "'channel_mean' to fill them or to 'drop' to leave these images out, and "
+            "then leave out the units that name them."
         )
 
     @cached_property

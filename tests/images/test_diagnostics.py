@@ -234,6 +234,16 @@ def test_each_thing_that_goes_wrong_is_named_with_its_remedy(change, name, remed
     )
 
 
+@pytest.mark.parametrize("family", ["normal", "lognormal"])
+def test_a_penalty_is_advised_only_where_it_is_allowed(family):
+    def outcome(arm, rng):
+        return np.exp(0.5 * rng.normal(size=UNITS) + arm)
+
+    checks = diagnose(made(family=family, outcome=outcome)).checks
+    (check,) = [one for one in checks if one.name.startswith("implied less estimated")]
+    assert ("ate_penalty" in check.remark) == (family == "normal")
+
+
 def test_memberships_that_rest_on_outcomes_are_seen():
     fit = made(bias=0.0)
     weak = replace(

@@ -241,8 +241,9 @@ def problem_of(
     trial: Trial, layout: Layout, model: Model, ate: AverageEffect, seed: Seed
 ) -> Problem:
     """The main fit: all units, several starts."""
-    variance = max(ate.std_error**2, np.finfo(float).tiny)
-    penalty = (ate.estimate, variance, model.ate_penalty)
+    penalty = (0.0, 1.0, 0.0)  # an average without an error must not touch the model
+    if model.ate_penalty > 0:
+        penalty = (ate.estimate, ate.std_error**2, model.ate_penalty)
     lane = lane_of(trial, trial.weights, layout.clusters, layout, penalty)
     way = ridge_direction(trial, trial.weights)
     first = starts(way, lane, layout, model.engine.restarts, seed)

@@ -201,9 +201,14 @@ def fold_rules(
         share, effect = _all_predictions(trial, layout, clusters, weights, seed)
     else:
         share, effect = _retrained(trial, layout, clusters, weights, seed, retrain)
-    if like is not None:
-        share, effect = _alike(share, effect, like, fold)
-    return held_out(share, effect[..., 0], trial.image, fold)
+    rules = held_out(share, effect[..., 0], trial.image, fold)
+    if like is None:
+        return rules
+    # The model of the last fold serves both ways: names that all units gave it must not
+    # reach what is learnt on earlier folds alone.
+    share, effect = _alike(share, effect, like, fold)
+    named = held_out(share, effect[..., 0], trial.image, fold)
+    return rules._replace(probs=named.probs)
 
 
 def _alike(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 import distcausal as dc
-from distcausal.images.crossfit import _alike
+from distcausal.images.crossfit import _alike, fold_rules
 from distcausal.images.mean_effect import by_effect
+from distcausal.images.stages import layout_for
 
 from .cases import UNITS, columns, fit, trial_data
 
@@ -58,5 +59,10 @@ def test_curves_with_equal_means_keep_their_clusters_apart() -> None:
     low, high = curves.effect[:, 4], curves.effect[:, 94]
     wide = high - low
     assert abs(np.sort(wide) - [0.0, 3.29]).max() < 0.5
+    last = found.scores.fold == found.scores.folds - 1
+    same = fold_rules(
+        found.trial, layout_for(found.trial, found.model), 2, found.scores.fold, 0
+    )
+    np.testing.assert_array_equal(found.scores.probs_before[last], same.probs[last])
     model = found.outcome.contrast(found.posterior.effects.mean(axis=0))
     assert (np.argsort(model[:, 94] - model[:, 4]) == np.argsort(wide)).all()

@@ -132,17 +132,7 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
         experiment = roles.propensity is not None
         check_covariates(columns[kept], treatment, names, experiment=experiment)
     covariates, names = standardised(columns[kept], names, weights)
-    outcome = read_outcome(
-        part,
-        _rows(roles.outcome, kept, len(data)),
-        levels=roles.levels,
-        weights=weights,
-    )
-    if np.ptp(outcome.values, axis=0).max() == 0:
-        raise DataError(
-            f"all {len(kept)} units have the same outcome, {outcome.values[0, 0]:g}; "
-            "there is nothing to explain. Check the outcome column."
-        )
+    outcome = _outcome(part, _rows(roles.outcome, kept, len(data)), roles, weights)
     refuse_outcome(covariates, names, outcome.values, weights)
     keys, image = _positions(label[kept])
     cluster = _clusters(data, roles.cluster, kept)
@@ -168,6 +158,19 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
         dropped=dropped,
         other_arms=int((~chosen).sum()),
     )
+
+
+def _outcome(
+    data: RandomDistributions, column: Any, roles: Roles, weights: np.ndarray
+) -> Outcome:
+    """Coordinates of the outcomes of the units kept, which have to differ."""
+    found = read_outcome(data, column, levels=roles.levels, weights=weights)
+    if np.ptp(found.values, axis=0).max() == 0:
+        raise DataError(
+            f"all {len(data)} units have the same outcome, {found.values[0, 0]:g}; "
+            "there is nothing to explain. Check the outcome column."
+        )
+    return found
 
 
 def _clusters(

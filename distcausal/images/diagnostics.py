@@ -92,14 +92,15 @@ def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:
     weights = trial.weights / trial.weights.sum()
     share = weights @ prior
     held_out = fit.scores.probs.mean(axis=0)
-    profile = stretch_profile(trial, layout, vector, share)
+    profile = stretch_profile(trial, layout, vector, fit.posterior.as_drawn(share))
     profile = profile - profile[np.flatnonzero(GRID == 1.0)[0]]
     uneven, error = balance(
         trial.covariates, trial.treatment, held_out, trial.weights, fit.chance.mean(0)
     )
     restarts = _restarts(fit)
     labels = restarts.mean_labels(trial.features)
-    effects = restarts.posterior.effects[: len(labels), :, 0]
+    # Each names its clusters by its own effects; agreement is blind to names.
+    effects = np.sort(restarts.posterior.effects[: len(labels), :, 0], axis=1)
     agreement = np.array([adjusted_rand_index(labels[0], one) for one in labels])
     gone = (share * len(fit.keys) < 1) | fit.design.collapsed
     residual = _residuals(fit, vector, prior)
@@ -437,4 +438,4 @@ def _restarts(fit: ImageEffects) -> _Ends:
 def _residuals(fit: ImageEffects, vector: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Residuals given the image alone, so that noise shows its own shape."""
     layout = layout_for(fit.trial, fit.model)
-    return model_residuals(fit.trial, layout, vector, prior)
+    return model_residuals(fit.trial, layout, vector, fit.posterior.as_drawn(prior))

@@ -58,6 +58,10 @@ class Posterior(Record):
     responsibility
         Posterior membership of the images of the trial given their outcomes too,
         averaged over draws, ``(image, cluster)``.
+    order
+        Which of the clusters of the engine's parameters each cluster here is,
+        ``(cluster,)``; they differ where effects on the mean do not follow
+        coefficients. None for draws that come from no engine.
     """
 
     weights: np.ndarray
@@ -65,6 +69,7 @@ class Posterior(Record):
     effects: np.ndarray
     noise: np.ndarray
     responsibility: np.ndarray
+    order: np.ndarray | None = None
 
     @property
     def draws(self) -> int:
@@ -81,6 +86,10 @@ class Posterior(Record):
         logits = features[None] @ self.weights + self.bias[:, None, :]
         odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return odds / odds.sum(axis=-1, keepdims=True)
+
+    def as_drawn(self, shares: np.ndarray) -> np.ndarray:
+        """Shares ``(..., cluster)`` in the order of the engine's parameters."""
+        return shares if self.order is None else shares[..., np.argsort(self.order)]
 
     def cate(self, features: np.ndarray) -> np.ndarray:
         """Effect on the mean that the image implies, ``(draw, image)``."""
@@ -118,6 +127,7 @@ def posterior_of(
         effects=effects[:, order],
         noise=noise[:, :, order],
         responsibility=responsibility[:images, order],
+        order=order,
     )
 
 

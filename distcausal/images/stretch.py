@@ -46,7 +46,8 @@ def stretch_profile(
     vector
         Unconstrained parameters, ``(parameter,)``.
     share
-        Of units by cluster, by which the mean effect is taken, ``(cluster,)``.
+        Of units by cluster, by which the mean effect is taken, ``(cluster,)``; clusters
+        in the order of the parameters, see `Posterior.as_drawn`.
 
     Returns
     -------
@@ -97,7 +98,8 @@ def model_residuals(
     vector
         Unconstrained parameters, ``(parameter,)``.
     membership
-        By whose weights the effects of clusters are averaged, ``(unit, cluster)``.
+        By whose weights the effects of clusters are averaged, ``(unit, cluster)``;
+        clusters in the order of the parameters, see `Posterior.as_drawn`.
 
     Returns
     -------

@@ -24,7 +24,7 @@ from distcausal.images.checks import (
     single_arm,
 )
 from distcausal.images.diagnosed import Diagnostics, warn_of
-from distcausal.images.diagnostics import diagnose
+from distcausal.images.diagnostics import _residuals, diagnose
 from distcausal.images.engines import SVI, EngineFit
 from distcausal.images.families import as_family
 from distcausal.images.model import pack, unpack
@@ -38,6 +38,7 @@ from distcausal.images.trial import Trial, evidence_of, lane_of
 
 SEEDS = st.integers(0, 2**32 - 1)
 UNITS, DRAWS = 200, 12
+PRIOR = np.random.default_rng(5).dirichlet([1.0, 1.0], size=UNITS)
 
 
 def made(
@@ -54,6 +55,9 @@ def made(
     flip=False,
     covariates=None,
     probs=None,
+    params=None,
+    ends=(),
+    scatter=0.01,
 ):
     """A fit whose parameters are given: no search, so that one thing can go wrong."""
     rng = np.random.default_rng(3)
@@ -90,20 +94,21 @@ def made(
     layout = layout_for(trial, model)
     lane = lane_of(trial, trial.weights, 2, layout)
     scale = lane.scale[0]
-    vector = pack(
-        {
-            "head": np.array([[2.0], [0.0]]),
-            "bias": bias,
-            "centre": 0.75 / scale,
-            "gaps": np.log(gap / scale),
-            "level": -lane.centre / scale,
-            "noise": np.log(0.5 / scale),
-            "base_scale": -20.0,
-        },
-        layout,
-    )
-    draws = vector + 0.01 * rng.normal(size=(DRAWS, len(vector)))
+    given = {
+        "head": np.array([[2.0], [0.0]]),
+        "bias": bias,
+        "centre": 0.75 / scale,
+        "gaps": np.log(gap / scale),
+        "level": -lane.centre / scale,
+        "noise": np.log(0.5 / scale),
+        "base_scale": -20.0,
+        **({} if params is None else params),
+    }
+    vector = pack(given, layout)
+    draws = vector + scatter * rng.normal(size=(DRAWS, len(vector)))
     restarts = np.tile(vector, (4, 1))
+    for row, changed in enumerate(ends):
+        restarts[row] = pack({**given, **changed}, layout)
     if flip:
         place = np.flatnonzero(vector == 2.0)[0]
         restarts[1, place], restarts[1, place + 1] = 0.0, 2.0
@@ -242,6 +247,30 @@ def test_a_penalty_is_advised_only_where_it_is_allowed(family):
     checks = diagnose(made(family=family, outcome=outcome)).checks
     (check,) = [one for one in checks if one.name.startswith("implied less estimated")]
     assert ("ate_penalty" in check.remark) == (family == "normal")
+
+
+def test_clusters_that_coefficients_order_otherwise_are_the_same_clusters():
+    """Of a hurdle only participation differs: both ways to name clusters are open."""
+
+    def outcome(arm, rng):
+        return (rng.random(UNITS) < 0.4 + 0.3 * arm) * (4 + rng.normal(size=UNITS))
+
+    head = np.array([[2.0], [1.0]])
+    alike = {"level": [4.0, -0.5], "centre": 0.0, "gaps": -30.0, "noise": 0.0}
+    along = {**alike, "shape": [[0.0], [2.5]], "head": head}
+    against = {**alike, "shape": [[2.5], [0.0]], "head": -head}
+    settings = {"family": "hurdle", "outcome": outcome, "scatter": 0.0}
+    one, other = (made(params=own, **settings) for own in (along, against))
+    assert one.posterior.order.tolist() == [0, 1]
+    assert other.posterior.order.tolist() == [1, 0]
+    first, second = diagnose(one), diagnose(other)
+    assert_allclose(first.log_likelihood, second.log_likelihood, atol=1e-6)
+    assert np.ptp(first.log_likelihood) > 1
+    left = [_residuals(fit, fit.fit.draws[0], PRIOR) for fit in (one, other)]
+    assert_allclose(*left, atol=1e-9)
+    assert np.ptp(left[0][:, 1]) > 2
+    mixed = made(params=along, ends=[along, against], **settings)
+    assert_allclose(np.ptp(diagnose(mixed).restart_effects, axis=0), 0, atol=1e-6)
 
 
 def test_memberships_that_rest_on_outcomes_are_seen():

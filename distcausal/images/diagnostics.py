@@ -138,8 +138,13 @@ def _check(
     about: str = "inference",
     least: bool = False,
 ) -> Check:
-    """Hold a value against its limit, a largest one or a least one."""
+    """Hold a value against its limit, a largest one or a least one.
+
+    What should be measured and is not a number is beyond any limit.
+    """
     beyond = value < limit if least else value > limit
+    if np.isnan(value) and not np.isnan(limit):
+        beyond, remark = True, _no_number(name)
     return Check(
         name=name,
         value=float(value),
@@ -147,6 +152,14 @@ def _check(
         fine=not beyond,
         about=about,
         remark=remark if beyond else "",
+    )
+
+
+def _no_number(name: str) -> str:
+    return (
+        f"{name}: not a number, as too few groups or draws are left to measure it or "
+        "the search left the numbers. Do not rely on what this check is about; look at "
+        "the data, and try another seed or engine."
     )
 
 
@@ -368,7 +381,8 @@ def _of_intervals(
     """Effects against the design, covariates between arms, and the likelihood."""
     ate = fit.ate
     penalty = ", or ate_penalty=1" if fit.model.family.linear else ""
-    apart = (fit.implied_ate - ate.estimate) / ate.std_error if ate.std_error > 0 else 0
+    gap = fit.implied_ate - ate.estimate
+    apart = gap / ate.std_error if ate.std_error != 0 else 0.0
     yield _check(
         "implied less estimated average effect, in errors",
         abs(apart),

@@ -28,6 +28,7 @@ from distcausal.images.model import Evidence, Lane, Layout, log_joint, unpack
 __all__ = ["NUTS"]
 
 _MOST_FEATURES = 100
+_LEAST_DRAWS = 4  # two in either half of a chain, for a variance within
 _STEPS, _RATE = 500, 0.05  # of the search for where chains begin
 
 
@@ -40,7 +41,7 @@ class NUTS:
     warmup
         Steps of each chain in which the sampler adapts, and that are thrown away.
     draws
-        Draws kept of each chain.
+        Draws kept of each chain, at least four.
     chains
         Chains, run side by side in one compiled loop.
     restarts
@@ -72,8 +73,9 @@ class NUTS:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be sampled with."""
-        for field in ("warmup", "draws", "chains", "restarts", "depth"):
+        for field in ("warmup", "chains", "restarts", "depth"):
             check_whole(field, getattr(self, field), 1)
+        check_whole("draws", self.draws, _LEAST_DRAWS)
         if not 0 < self.accept < 1:
             raise DesignError(f"accept {self.accept!r} should lie between 0 and 1.")
 
@@ -234,8 +236,8 @@ def convergence(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     within = parts.var(axis=1, ddof=1).mean(axis=0)
     between = parts.mean(axis=1).var(axis=0, ddof=1)
     total = within * (half - 1) / half + between
-    safe = np.where(within > 0, within, 1.0)
-    r_hat = np.where(within > 0, np.sqrt(total / safe), 1.0)
+    still = within == 0  # what is not a number has not converged
+    r_hat = np.where(still, 1.0, np.sqrt(total / np.where(still, 1.0, within)))
     centred = parts - parts.mean(axis=1, keepdims=True)
     wave = np.fft.rfft(centred, n=2 * half, axis=1)
     lagged = np.fft.irfft(np.abs(wave) ** 2, axis=1)[:, :half] / half

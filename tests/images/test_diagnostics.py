@@ -222,6 +222,8 @@ def test_a_trial_that_follows_the_model_has_nothing_to_look_at():
         ({"report": {"r_hat": 1.4}}, "r-hat", "warmup"),
         ({"report": {"ess": 12.0}}, "ess", "warmup"),
         ({"report": {"divergences": 3.0}}, "divergences", "warmup"),
+        ({"report": {"r_hat": np.nan}}, "r-hat", "another seed or engine"),
+        ({"report": {"ess": np.nan}}, "ess", "another seed or engine"),
     ],
 )
 def test_each_thing_that_goes_wrong_is_named_with_its_remedy(change, name, remedy):

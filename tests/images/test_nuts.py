@@ -59,6 +59,18 @@ def test_a_parameter_that_never_moves_has_converged():
     assert np.isfinite(ess)
 
 
+def test_a_chain_that_left_the_numbers_has_not_converged():
+    draws = walks(0, 0.5, draws=50)
+    draws[0, 3] = np.nan
+    assert np.isnan(convergence(draws)[0])
+
+
+@pytest.mark.parametrize("draws", [1, 2, 3])
+def test_fewer_draws_than_convergence_can_be_measured_with_are_refused(draws):
+    with pytest.raises(DesignError, match="draws"):
+        dc.NUTS(draws=draws)
+
+
 def test_units_and_order_of_parameters_do_not_matter():
     draws = np.concatenate([walks(1, 0.5), walks(2, 0.0)], axis=2)
     first = convergence(draws)

@@ -23,27 +23,32 @@ __all__ = [
 ]
 
 _NEIGHBOURS = 8
+_TOGETHER = 5  # units at one value that make it a point
 
 
 class MassPoint(NamedTuple):
-    """The value that most units share, and their share."""
+    """The value with the largest share of the weight, and that share."""
 
     value: float
     share: float
 
 
 def mass_point(values: np.ndarray, weights: np.ndarray) -> MassPoint:
-    """Find the value with the largest weight.
+    """Find the value with the largest weight among those that five units share.
+
+    Where a few units carry much of the weight, each with a value of its own, none of
+    these is a point that units gather at. Without any the share is zero.
 
     Examples
     --------
     >>> import numpy as np
     >>> from distcausal.images.checks import mass_point
-    >>> mass_point(np.array([0.0, 0.0, 1.5, 2.0]), np.ones(4))
-    MassPoint(value=0.0, share=0.5)
+    >>> mass_point(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.5, 2.0]), np.ones(8))
+    MassPoint(value=0.0, share=0.625)
     """
     distinct, place = np.unique(values, return_inverse=True)
     share = np.bincount(place, weights) / weights.sum()
+    share[np.bincount(place, weights > 0) < _TOGETHER] = 0.0
     at = int(share.argmax())
     return MassPoint(float(distinct[at]), float(share[at]))
 

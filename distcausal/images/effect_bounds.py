@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["EffectBounds", "effect_bounds", "makarov"]
 
 _LEVELS = np.arange(1, 1000) / 1000
+_ROUNDING = 1e-9  # relative to the largest number in a comparison
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -336,7 +337,8 @@ def makarov(
     -------
     low, high
         Shape ``(point,)``. Exact for the laws stored; for families of laws as exact as
-        quantiles at 999 levels tell.
+        quantiles at 999 levels tell. An effect that exceeds a point by rounding alone,
+        as ``0.8 - 0.1`` exceeds ``0.7``, is at most that point.
 
     Examples
     --------
@@ -347,9 +349,11 @@ def makarov(
     >>> makarov(one, two, [-1.0, 0.0, 1.0])
     (array([0. , 0. , 0.5]), array([0. , 0.5, 1. ]))
     """
+    points = np.asarray(points, dtype=float)
     below, above = _values(untreated), _values(treated)
     low, high = np.zeros(len(points)), np.ones(len(points))
-    for at, point in enumerate(points):
+    size = max(np.abs(below).max(), np.abs(above).max())
+    for at, point in enumerate(points + _ROUNDING * np.maximum(size, np.abs(points))):
         # A treated outcome of at most y and an untreated one of at least y - t leave an
         # effect of at most t; one above y and one of at most y - t, an effect above t.
         before = np.nextafter(above - point, -np.inf)

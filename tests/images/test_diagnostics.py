@@ -345,6 +345,15 @@ def test_frames_tables_and_figures_hold_what_was_found():
         found["height"]
 
 
+def test_values_that_hardly_any_units_share_are_no_mass_point():
+    assert mass_point(np.arange(12.0), np.ones(12)).share == 0
+    pairs = np.append(np.repeat(np.arange(6.0), 4), [9.0])
+    assert mass_point(pairs, np.ones(25)).share == 0
+    alone = mass_point(np.append(pairs, [5.0]), np.append(np.ones(24), [30.0, 1.0]))
+    assert_allclose(alone, (5.0, 5 / 55))
+    assert mass_point(np.zeros(9), np.append(np.ones(4), np.zeros(5))).share == 0
+
+
 @given(SEEDS)
 def test_shape_is_that_of_scipy(seed):
     from scipy import stats
@@ -410,7 +419,8 @@ def test_balance_is_a_difference_of_weighted_means(seed):
 
 
 def test_small_measures_are_what_they_say():
-    assert mass_point(np.array([1.0, 2.0, 2.0]), np.array([9.0, 1.0, 1.0])).value == 1.0
+    values, heavy = np.repeat([1.0, 2.0], 5), np.repeat([9.0, 1.0], 5)
+    assert mass_point(values, heavy) == (1.0, 0.9)
     image, arm = np.array([0, 0, 1, 1, 2, 3, 3]), np.array([1, 1, 0, 1, 1, 0, 0])
     assert single_arm(image, arm, np.ones(7)) == (2 / 3, 3)
     assert single_arm(np.arange(4), np.array([0, 1, 0, 1]), np.ones(4)) == (0.0, 0)

@@ -54,6 +54,18 @@ def test_some_pairing_attains_each_bound(seed):
     assert_allclose(shares.max(axis=0), high, atol=1e-12)
 
 
+@given(SEEDS)
+def test_decimals_have_the_bounds_of_whole_numbers(seed):
+    """Differences of decimals miss the decimal that they are by rounding."""
+    rng = np.random.default_rng(seed)
+    one, two = rng.integers(0, 10, (2, 4))
+    points = np.arange(-3, 8)
+    whole = makarov(law(one * 1.0), law(two * 1.0), points)
+    assert_allclose(makarov(law(one / 10), law(two / 10), points / 10), whole)
+    shifted = makarov(law(1e6 + one / 10), law(1e6 + two / 10), points / 10)
+    assert_allclose(shifted, whole)
+
+
 def test_other_forms_of_laws_have_the_same_bounds():
     rng = np.random.default_rng(0)
     one, two = rng.normal(size=400), 1 + 2 * rng.normal(size=400)

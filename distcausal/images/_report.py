@@ -215,6 +215,7 @@ def _losses(fit: ImageEffects) -> list[str]:
         )
     if dropped := fit.settings.get("dropped", 0):
         notes.append(
-            f"{dropped} units were left out because an outcome or covariate is missing."
+            f"{dropped} units were left out because an outcome, a covariate or pixels "
+            "of their image are missing."
         )
     return notes

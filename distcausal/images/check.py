@@ -82,7 +82,7 @@ class Asked:
     cluster
         Labels of the user's clusters, ``(unit,)``, or None.
     dropped
-        Labels of units left out because something was missing.
+        Labels of units left out because something was missing, pixels included.
     other_arms
         Number of units in arms that are not compared.
     """
@@ -120,7 +120,7 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
         roles.reference,
     )
     columns, names = read_covariates(data, roles.covariates)
-    gone = _gaps(data, roles, columns)
+    gone = _gaps(data, roles, columns) | _blind(source, label)
     kept = np.flatnonzero(chosen & ~gone)
     dropped = tuple(data.ids[gone & chosen].tolist())
     part = data.take(kept) if len(kept) < len(data) else data
@@ -196,10 +196,11 @@ def _images(data: RandomDistributions, roles: Roles) -> tuple[ImageSource, np.nd
         return _column_images(data, roles)
     if roles.image_key is None:
         if _is_source(roles.image):
-            if len(roles.image) == len(data) and _same_labels(roles.image, data.ids):
+            known = np.append(roles.image.keys, _dropped(roles.image))
+            if len(known) == len(data) and np.isin(data.ids, known).all():
                 return roles.image, data.ids
             raise DesignError(
-                f"image is a source of {len(roles.image)} images and the data have "
+                f"image is a source of {len(known)} images and the data have "
                 f"{len(data)} units; image_key should name the column that says which "
                 "image belongs to which unit."
             )
@@ -237,8 +238,25 @@ def _told(image: Any) -> str:
     return "None" if image is None else f"a {type(image).__name__}"
 
 
-def _same_labels(source: ImageSource, ids: np.ndarray) -> bool:
-    return bool(np.isin(ids, source.keys).all())
+def _dropped(source: ImageSource) -> np.ndarray:
+    """Keys whose images a reader has left out because pixels were missing."""
+    return getattr(source, "dropped", source.keys[:0])
+
+
+def _blind(source: ImageSource, label: np.ndarray) -> np.ndarray:
+    """Units whose image was left out by its reader, which are left out with it."""
+    lost = _dropped(source)
+    gone = np.isin(label, lost)
+    if gone.any():
+        warn(
+            f"{int(gone.sum())} of {len(label)} units were dropped because "
+            f"nan_policy='drop' left out their images (keys "
+            f"{listing(lost[np.isin(lost, label)].tolist())}); effects are those of "
+            "the units that remain.",
+            DataWarning,
+            stacklevel=4,
+        )
+    return gone
 
 
 def _one_each(data: RandomDistributions, images: Any) -> ImageSource:

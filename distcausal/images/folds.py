@@ -91,8 +91,9 @@ def _check_groups(units: int, groups: int, folds: int) -> None:
         raise DesignError(
             f"all {units} units are in one group, so none can be judged by rules "
             "learnt without it and no design-based error exists. Units that share an "
-            "image, copies of an image or a label of cluster= are one group: give "
-            "images that differ, or finer labels."
+            "image_key, copies of an image or a label of cluster= are one group. Where "
+            "they are independent, give each an image_key of its own (with clusters=1 "
+            "the images may all be the same), or finer labels in cluster=."
         )
     if groups < folds:
         raise DesignError(

@@ -72,10 +72,12 @@ class KeyedImages:
     """Base of the readers: keys, missing pixels, and the promise of one shape.
 
     A reader sets ``keys``, ``shape``, ``dtype`` and ``nan_policy`` through `_settle`
-    and defines ``_load(positions)``.
+    and defines ``_load(positions)``. ``dropped`` are the keys whose images were left
+    out as incomplete: units that name them have to be left out as well.
     """
 
     keys: np.ndarray
+    dropped: np.ndarray
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     nan_policy: NanPolicy
@@ -123,9 +125,11 @@ class KeyedImages:
         self.shape = check_shape(shape, self.dtype)
         self.nan_policy = nan_policy
         self._kept = np.arange(count)
+        self.dropped = self.keys[:0]
         if nan_policy == "drop" and self.dtype.kind == "f":
-            self._kept = np.flatnonzero(self._finite())
-            self.keys = self.keys[self._kept]
+            whole = self._finite()
+            self._kept = np.flatnonzero(whole)
+            self.keys, self.dropped = self.keys[whole], self.keys[~whole]
             if not len(self.keys):
                 raise DataError(
                     f"all {count} images have missing or infinite pixels, so "
@@ -160,9 +164,9 @@ class KeyedImages:
         raise DataError(
             f"pixels should be finite; {np.count_nonzero(~whole)} of {len(keys)} "
             f"images read have missing or infinite ones (keys "
-            f"{listing(keys[~whole].tolist())}). Repair them, or set nan_policy= to "
-            "'channel_mean' to fill them or to 'drop' to leave these images out, and "
-            "then leave out the units that name them."
+            f"{listing(keys[~whole].tolist())}). Repair them, or set nan_policy= of "
+            "the source to 'channel_mean' to fill them or to 'drop' to leave these "
+            "images out, and with them the units that name them."
         )
 
     @cached_property

@@ -158,7 +158,8 @@ def _encoded(fitted: Any, asked: Asked, progress: Any) -> np.ndarray:
 def _joined(asked: Asked, features: np.ndarray) -> Trial:
     """Trial in which images that are copies of each other are in one group.
 
-    Only images with equal features can be copies, so few have to be read again.
+    Only images with equal features can be copies, so few have to be read again. Where
+    all are copies of one, as images left blank are, they join nobody.
     """
     from distcausal.images.scan import duplicates, first_copies
 
@@ -170,13 +171,22 @@ def _joined(asked: Asked, features: np.ndarray) -> Trial:
     if suspects.size:
         chosen: Any = _Some(asked.source, trial.keys[suspects])
         copy[suspects] = suspects[duplicates(chosen)]
-    extra = int((copy != np.arange(len(copy))).sum())
-    if extra:
-        keys = trial.keys[copy != np.arange(len(copy))].tolist()
+    copies = trial.keys[copy != np.arange(len(copy))].tolist()
+    if copies and len(copies) == len(copy) - 1:
+        # One picture everywhere is no picture: it cannot say which units go together.
+        copy = np.arange(len(copy))
         warn(
-            f"{extra} of {len(copy)} images are copies of others under another key "
-            f"({listing(keys)}). Their units stay in one fold and one group; give them "
-            "one image_key if they are one place.",
+            f"all {len(copy)} images are copies of one under different keys, so they "
+            "say nothing about units: groups are those of image_key and cluster= "
+            "alone. Name what is not independent with cluster=.",
+            DataWarning,
+            stacklevel=4,
+        )
+    elif copies:
+        warn(
+            f"{len(copies)} of {len(copy)} images are copies of others under another "
+            f"key ({listing(copies)}). Their units stay in one fold and one group; "
+            "give them one image_key if they are one place.",
             DataWarning,
             stacklevel=4,
         )

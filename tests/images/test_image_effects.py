@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,6 +137,67 @@ def test_images_that_are_all_alike_identify_no_clusters() -> None:
         pytest.raises(IdentificationError, match=r"same features"),
     ):
         fit(trial_data(image=same), encoder=dc.RandomConvFeatures(n_filters=8, patch=4))
+
+
+def one_picture(key: Any = None) -> dc.RandomDistributions:
+    """The trial with one picture everywhere, which tells nobody apart."""
+    same = np.repeat(columns()["image"][:1], UNITS, axis=0)
+    more = {} if key is None else {"key": key}
+    return trial_data(image=same, **more)
+
+
+def test_one_cluster_needs_no_images_that_differ() -> None:
+    with pytest.warns(DataWarning, match="all 120 images are copies of one"):
+        found = fit(one_picture(), clusters=1)
+    y, arm = columns()["y"], columns()["w"]
+    difference = y[arm == 1].mean() - y[arm == 0].mean()
+    assert found.scores.groups == UNITS
+    # Regressions on nothing leave the contrast of arms, but for who is held out.
+    assert abs(found.ate.estimate - difference) < 0.1 * found.ate.std_error
+    with pytest.raises(IdentificationError, match="Use clusters=1"):
+        found.compare([1, 2])
+    assert (found.cate().mean == found.cate().mean[0]).all()
+
+
+def test_units_without_images_of_their_own_are_grouped_by_what_is_named() -> None:
+    village = np.arange(UNITS) // 4
+    with pytest.warns(DataWarning, match="are copies of one"):
+        found = fit(one_picture(), clusters=1, cluster=village)
+    assert found.trial.group.tolist() == village.tolist()
+
+
+def test_one_group_is_refused_with_a_remedy_that_works() -> None:
+    one = dc.ArraySource(columns()["image"][:1], ["a"])
+    with pytest.raises(DesignError, match="give each an image_key of its own"):
+        fit(trial_data(key=np.full(UNITS, "a")), image=one, image_key="key", clusters=1)
+    with pytest.raises(DesignError, match="or finer labels in cluster="):
+        fit(clusters=1, cluster=np.zeros(UNITS))
+    with pytest.warns(DataWarning, match="are copies of one"):
+        found = fit(one_picture(np.arange(UNITS)), image_key="key", clusters=1)
+    assert np.isfinite(found.ate.std_error)
+
+
+def test_a_fit_without_the_units_of_dropped_images_is_one_of_the_others() -> None:
+    image = columns()["image"].copy()
+    image[5, 0, 0], image[9, 1, 1] = np.nan, np.inf
+    kept = np.delete(np.arange(UNITS), [5, 9])
+    with pytest.warns(DataWarning, match="2 of 120 units were dropped because nan_pol"):
+        found = fit(trial_data(), image=dc.ArraySource(image, nan_policy="drop"))
+    alone = fit(trial_data().take(kept), image=dc.ArraySource(image[kept], kept))
+    assert found.trial.ids.tolist() == found.keys.tolist() == kept.tolist()
+    assert found.settings["dropped"] == 2
+    assert found.cluster_effects().equals(alone.cluster_effects())
+    assert "2 units were left out" in " ".join(str(found.summary()).split())
+
+
+def test_images_without_units_are_kept_for_transport() -> None:
+    source = dc.ArraySource(columns()["image"])
+    units = np.arange(UNITS - 20)
+    found = fit(
+        trial_data(key=np.arange(UNITS)).take(units), image=source, image_key="key"
+    )
+    assert found.keys.tolist() == units.tolist()
+    assert len(found.transport(source).mean) == len(found.cate(source).mean) == UNITS
 
 
 def test_few_images_for_many_clusters_are_refused() -> None:

@@ -120,6 +120,9 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
         roles.reference,
     )
     columns, names = read_covariates(data, roles.covariates)
+    if names:  # before gaps are dropped: they may be those of one arm
+        seen = np.where(np.isfinite(columns), columns, np.nan)[chosen]
+        check_covariates(seen, arm[chosen], names, experiment=False)
     gone = _gaps(data, roles, columns) | _blind(source, label)
     kept = np.flatnonzero(chosen & ~gone)
     dropped = tuple(data.ids[gone & chosen].tolist())

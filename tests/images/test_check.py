@@ -156,6 +156,15 @@ def test_a_covariate_equal_to_the_treatment_is_refused() -> None:
         read(trial_data(), covariates=["w", "x"])
 
 
+@pytest.mark.parametrize("missing", ["raise", "drop"])
+@pytest.mark.parametrize("arm", [0, 1])
+def test_a_question_asked_of_one_arm_alone_is_refused(missing: str, arm: int) -> None:
+    data = trial_data(units=36, w=np.arange(36) % 3)
+    asked = np.where(np.arange(36) % 3 == 1 - arm, np.nan, np.arange(36.0))
+    with pytest.raises(DataError, match=r"asked .missing in exactly one arm"):
+        read(data, covariates={"asked": asked}, reference=(0, 1), missing=missing)
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0, 1.5, "w"])
 def test_propensities_of_zero_or_one_are_refused(value: object) -> None:
     with pytest.raises(DataError, match="strictly between 0 and 1"):

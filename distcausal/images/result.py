@@ -169,13 +169,9 @@ class ImageEffects(DesignAnswers, Result):
         if images is None:
             return self.keys, self.trial.features
         from distcausal.images.features import features
-        from distcausal.images.scan import check_range
-        from distcausal.images.source import ArraySource
+        from distcausal.images.scan import further_images
 
-        source = images if hasattr(images, "get") else ArraySource(images)
-        moments = getattr(self.encoder, "moments", None)
-        if moments is not None:
-            check_range(source, moments)
+        source = further_images(self.encoder, images)
         return source.keys, features(self.encoder, source)
 
     def cluster_effects(self, confidence: float = 0.95) -> pd.DataFrame:

@@ -312,7 +312,8 @@ def _image(argument: str, given: Any, encoder: Any) -> np.ndarray:
     if pixels.ndim not in (3, 4) or (known is not None and pixels.shape != known):
         wanted = "(height, width, channel)" if known is None else str(known)
         raise DataError(
-            f"{argument} should be one image of shape {wanted}; got {pixels.shape}."
+            f"{argument} should be one image of shape {wanted}; got "
+            f"{np.shape(given)}. Of several images, take one: {argument}[0]."
         )
     bad = np.count_nonzero(~np.isfinite(pixels))
     if bad:

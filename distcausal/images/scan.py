@@ -18,9 +18,17 @@ import numpy as np
 
 from distcausal.errors import DataError, listing
 from distcausal.images.reading import blocks
-from distcausal.images.source import ImageSource
+from distcausal.images.source import ArraySource, ImageSource
 
-__all__ = ["Contents", "Moments", "check_range", "duplicates", "first_copies", "scan"]
+__all__ = [
+    "Contents",
+    "Moments",
+    "check_range",
+    "duplicates",
+    "first_copies",
+    "further_images",
+    "scan",
+]
 
 _FARTHEST = 10.0  # standard deviations
 _LEAST_SPREAD = 100.0  # pixels from 0 to 1 spread a 255th as far as those in bytes
@@ -196,4 +204,49 @@ def check_range(source: ImageSource, moments: Moments | None) -> None:
             f"{source.dtype}, run from {found.low[one]:.4g} to {found.high[one]:.4g}, "
             f"in training from {moments.low[one]:.4g} to {moments.high[one]:.4g}. "
             "Rescale them as the training images were."
+        )
+
+
+def further_images(encoder: Any, images: Any) -> ImageSource:
+    """Reader of images that an encoder was not fitted to, which have to be like its own.
+
+    Parameters
+    ----------
+    encoder
+        A fitted encoder; what it knows of shape and scale of its images is checked.
+    images
+        Array ``(image, height, width[, channel])`` or an `ImageSource`.
+
+    Raises
+    ------
+    DataError
+        If one image is given alone, or they have another shape or scale.
+    """
+    if hasattr(images, "get"):
+        source = images
+    else:
+        _check_array(images, getattr(encoder, "shape", None))
+        source = ArraySource(images)
+    check_range(source, getattr(encoder, "moments", None))
+    return source
+
+
+def _check_array(images: Any, one: tuple[int, ...] | None) -> None:
+    """Refuse an array that is one image, or one of images of another shape."""
+    found = getattr(images, "shape", None)
+    if one is None or found is None:
+        return
+    given = tuple(found)
+    grey = one[:-1] if one[-1] == 1 else one
+    if given in (one, grey):
+        raise DataError(
+            "images should be an array (image, height, width[, channel]), a batch; got "
+            f"shape {given}, that of one image the encoder was fitted to. Give "
+            "images[None]."
+        )
+    if len(given) >= len(grey) and given[1:] not in (one, grey):
+        raise DataError(
+            f"images should have the shape {one} of those the encoder was fitted to; "
+            f"got an array of shape {given}, first axis images. Bring them to it: "
+            "ArraySource(images, resize=(height, width)) does."
         )

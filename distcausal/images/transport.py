@@ -28,9 +28,8 @@ from distcausal.images.features import features as encode
 from distcausal.images.keys import as_keys
 from distcausal.images.novelty import Tilt, novelty, tilt
 from distcausal.images.posterior import Posterior
-from distcausal.images.scan import check_range
+from distcausal.images.scan import further_images
 from distcausal.images.scores import Scores
-from distcausal.images.source import ArraySource
 from distcausal.images.transported import Transport
 from distcausal.images.trial import Trial
 from distcausal.numerics.band import check_confidence
@@ -72,12 +71,10 @@ def transport(
     Raises
     ------
     DataError
-        If pixels are on another scale than in the trial.
+        If one image is given alone, or images have another shape than in the trial or
+        pixels another scale.
     """
-    source = images if hasattr(images, "get") else ArraySource(images)
-    moments = getattr(encoder, "moments", None)
-    if moments is not None:
-        check_range(source, moments)
+    source = further_images(encoder, images)
     wanted = source.keys if keys is None else as_keys(keys)
     return transport_features(
         posterior,

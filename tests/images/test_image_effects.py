@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,9 @@ def test_one_cluster_is_the_model_without_heterogeneity() -> None:
     assert effects["design_estimate"][0] == pytest.approx(found.ate.estimate, abs=1e-12)
     assert found.implied_ate == pytest.approx(effects["model_estimate"][0])
     assert abs(effects["model_estimate"][0] - found.ate.estimate) < 0.2
+    compared = found.compare([1, 2])
+    assert compared.selected == 2
+    assert compared.gain[1] > 3 * compared.std_error[1]
 
 
 def test_images_that_are_all_alike_identify_no_clusters() -> None:
@@ -253,6 +257,27 @@ def test_what_is_no_image_is_refused_by_every_question() -> None:
     for cluster in ("1", 1.5, 0):
         with pytest.raises(DesignError, match="is not one of 1 to 2"):
             found.salience(image, cluster)
+
+
+@pytest.mark.parametrize("shape", [(12, 12), (12, 12, 1)])
+def test_one_image_alone_is_no_batch_and_a_batch_no_image(shape: tuple) -> None:
+    found, image = usual(), columns()["image"][0].reshape(shape)
+    said = rf"a batch; got shape {re.escape(str(shape))}.*images\[None\]"
+    for ask in (found.cate, found.transport):
+        with pytest.raises(DataError, match=said):
+            ask(image)
+    assert found.cate(image[None]).mean == pytest.approx(found.cate().mean[:1])
+    batch = re.escape(str((1, *shape)))
+    with pytest.raises(DataError, match=rf"got {batch}\. .* image\[0\]"):
+        found.salience(image[None])
+
+
+def test_images_of_another_shape_are_told_as_they_were_given() -> None:
+    for ask in (usual().cate, usual().transport):
+        with pytest.raises(DataError, match=r"\(12, 12, 1\) of .* shape \(3, 9, 9\)"):
+            ask(np.zeros((3, 9, 9)))
+        with pytest.raises(DataError, match=r"shape \(3, 12, 12, 2\).*resize="):
+            ask(np.zeros((3, 12, 12, 2)))
 
 
 def test_settings_repeat_the_call() -> None:

@@ -138,6 +138,8 @@ def draw_parts(parts: EffectParts, *, ax: Axes | None) -> Axes:
 
 def draw_units(found: UnitEffects, *, ax: Axes | None) -> Axes:
     """Intervals of single units, ordered by their middle."""
+    from matplotlib.ticker import MaxNLocator
+
     axes = prepared(ax)
     bounded = np.isfinite(found.low) & np.isfinite(found.high)
     low, high = found.low[bounded], found.high[bounded]
@@ -155,6 +157,7 @@ def draw_units(found: UnitEffects, *, ax: Axes | None) -> Axes:
         "Effect on the unit\n(units of the outcome)",
         f"{percent(found.confidence)} intervals, conservative{said}",
     )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.01)
     axes.legend(loc="upper left", frameon=False, fontsize=SMALL)
     return axes

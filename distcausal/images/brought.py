@@ -39,7 +39,8 @@ class CallableSource(KeyedImages):
     load
         ``load(keys)`` gets an array of keys and returns their images, as one array
         ``(batch, height, width[, channel])`` or a list with one array per key. It is
-        called for one batch after the other, from a thread that reads ahead.
+        called for one batch after the other, from a thread that reads ahead. What it
+        raises goes through with a note that names the keys.
     keys
         All keys there are.
     shape
@@ -78,27 +79,42 @@ class CallableSource(KeyedImages):
             raise DesignError(f"load should be a function of keys; got {load!r}.")
         self._call, self._version, self._resize = load, version, resize
         labels = as_keys(keys)
-        self._labels = labels
+        self._labels, self._promised = labels, tuple(shape)
         self.shape = (*shape, 1) if len(shape) == 2 else tuple(shape)
         self.dtype = np.dtype(dtype)
         self._settle(labels, len(labels), shape, dtype, nan_policy)
 
     def _load(self, positions: np.ndarray) -> np.ndarray:
         keys = self._labels[positions]
-        brought = self._call(keys)
+        brought = self._brought(keys)
         if not isinstance(brought, np.ndarray) or self._resize is not None:
             brought = stacked(brought, keys, self._resize)
         brought = plain(brought)
+        given = brought.shape
         if brought.ndim == len(self.shape) and self.shape[-1] == 1:
             brought = brought[..., None]
         if brought.shape != (len(keys), *self.shape):
             raise DataError(
-                f"load should return {len(keys)} images of shape {self.shape} for "
-                f"{len(keys)} keys ({listing(keys.tolist())}); got shape "
-                f"{brought.shape}. Set resize= where images differ."
+                f"load should return {len(keys)} images of shape {self._promised} for "
+                f"{_asked(keys)}; got an array of shape {given}. Set resize= where "
+                "images differ."
             )
         check_kind(keys[0], brought.dtype, self.dtype)
         return brought.astype(self.dtype, copy=False)
+
+    def _brought(self, keys: np.ndarray) -> Any:
+        """What the function returns; where it fails, for which keys."""
+        try:
+            brought = self._call(keys)
+        except Exception as error:
+            error.add_note(f"load was called with {_asked(keys)}.")
+            raise
+        if brought is None:
+            raise DataError(
+                f"load should return {len(keys)} images for {_asked(keys)}, but "
+                "returned None. Let it return an array, or a list of arrays."
+            )
+        return brought
 
     @cached_property
     def fingerprint(self) -> str:
@@ -192,6 +208,10 @@ class FolderSource(KeyedImages):
             facts = path.stat()
             told.update(f"{path}|{facts.st_size}|{facts.st_mtime_ns}\n".encode())
         return told.hexdigest()[:32]
+
+
+def _asked(keys: np.ndarray) -> str:
+    return f"an array of {len(keys)} keys ({listing(keys.tolist())})"
 
 
 def name_of(made: Any) -> str:

@@ -208,7 +208,7 @@ def check_range(source: ImageSource, moments: Moments | None) -> None:
 
 
 def further_images(encoder: Any, images: Any) -> ImageSource:
-    """Reader of images that an encoder was not fitted to, which have to be like its own.
+    """Reader of images that an encoder was not fitted to, but has to know the like of.
 
     Parameters
     ----------

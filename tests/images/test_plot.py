@@ -464,3 +464,19 @@ def test_units_are_ordered_and_unbounded_ones_counted():
     heights = [np.ptp(each[:, 1]) for each in bars.get_segments()]
     assert_allclose(heights, [4.0, 12.0, 2.0])
     assert "unbounded and left out: 2" in ax.get_title(loc="left")
+
+
+@pytest.mark.parametrize("count", [3, 7, 40])
+def test_units_are_counted_in_whole_numbers(count):
+    middle = np.arange(float(count))
+    few = UnitEffects(
+        low=middle - 1,
+        high=middle + 1,
+        half_width=1.0,
+        confidence=0.9,
+        infinite=0,
+        settings={},
+    )
+    ticks = few.plot().get_xticks()
+    assert len(ticks) > 1
+    assert (ticks == np.round(ticks)).all()

@@ -327,6 +327,25 @@ def test_images_of_different_shapes_can_be_resized_or_cropped(tmp_path: Path) ->
     assert_array_equal(cropped[0, ..., 0], odd[0][:3, :4])
 
 
+def test_what_a_function_raises_names_the_keys_it_was_asked_for() -> None:
+    by_one_key = dc.CallableSource(lambda k: IMAGES[int(k[2:])], KEYS, SHAPE, np.uint8)
+    with pytest.raises(TypeError) as caught:
+        by_one_key.get(KEYS[:2])
+    note = "load was called with an array of 2 keys (place-00, place-01)."
+    assert caught.value.__notes__ == [note]
+
+
+def test_a_function_that_returns_no_images_is_told_what_it_should_return() -> None:
+    nothing = dc.CallableSource(lambda _: None, KEYS, SHAPE, np.uint8)
+    with pytest.raises(
+        dc.DataError, match=r"2 keys \(place-00, place-01\), but ret.*None"
+    ):
+        nothing.get(KEYS[:2])
+    grey = dc.CallableSource(lambda k: loaded(k)[:, :4, :, 0], KEYS, (6, 5), np.uint8)
+    with pytest.raises(dc.DataError, match=r"shape \(6, 5\) for .* shape \(2, 4, 5\)"):
+        grey.get(KEYS[:2])
+
+
 def test_files_that_are_no_images_are_named(tmp_path: Path) -> None:
     (tmp_path / "noise.npy").write_bytes(b"no array")
     (tmp_path / "noise.npz").write_bytes(b"no archive")

@@ -7,7 +7,10 @@ catches it too.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
+from types import FrameType
+from warnings import warn
 
 __all__ = [
     "ComplexityError",
@@ -29,6 +32,7 @@ __all__ = [
     "TypeError_",
     "check_choice",
     "listing",
+    "warn_user",
 ]
 
 
@@ -119,3 +123,17 @@ def check_choice(argument: str, value: object, choices: Sequence[object]) -> Non
     if value not in choices:
         offered = ", ".join(repr(choice) for choice in choices)
         raise DesignError(f"{argument} {value!r} is not one of {offered}.")
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside the package that led here, however deep this is."""
+    frame: FrameType | None = sys._getframe()
+    depth = 0
+    while frame is not None and _inside(frame):
+        depth, frame = depth + 1, frame.f_back
+    warn(message, category, stacklevel=depth + 1)
+
+
+def _inside(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    return bool(name.partition(".")[0] == __name__.partition(".")[0])

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
-from warnings import warn
 
 import numpy as np
 
 from distcausal._base.fit import Record, Result
 from distcausal._base.session import versions
-from distcausal.errors import InferenceWarning, check_choice, listing
+from distcausal.errors import InferenceWarning, check_choice, listing, warn_user
 from distcausal.images._estimates import (
     ESTIMATE_COLUMNS,
     estimate_frame,
@@ -418,12 +417,11 @@ def design_effects(scores: Scores, *, assign: str = "argmax") -> DesignEffects:
     covariance = found.covariance()
     collapsed = (found.share * scores.groups < 1) | np.isnan(found.factor[:-1])
     if collapsed.any():
-        warn(
+        warn_user(
             f"{int(collapsed.sum())} of {scores.clusters} clusters have collapsed "
             f"(cluster {listing(np.flatnonzero(collapsed) + 1)}): hardly a group is "
             "assigned to them, so their effects are not estimated. Fit fewer clusters.",
             InferenceWarning,
-            stacklevel=2,
         )
         gone = np.append(collapsed, False)
         covariance[:, gone, :] = np.nan

@@ -222,7 +222,7 @@ def image_effects(
     scored = score(encoded, folds, splits, seed)
     found = _answered(asked, encoded, scored, model, settings, seed, progress)
     found.settings["seconds"] = perf_counter() - begun
-    warn_of(first_checks(found), stacklevel=2)
+    warn_of(first_checks(found))
     return found
 
 

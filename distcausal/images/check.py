@@ -10,14 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from warnings import warn
 
 import numpy as np
 
 from distcausal.data.check import check_levels
 from distcausal.data.distributions import RandomDistributions
 from distcausal.data.units import is_missing, unit_column
-from distcausal.errors import DataError, DataWarning, DesignError, check_choice, listing
+from distcausal.errors import (
+    DataError,
+    DataWarning,
+    DesignError,
+    check_choice,
+    listing,
+    warn_user,
+)
 from distcausal.images.columns import (
     read_arms,
     read_covariates,
@@ -251,13 +257,12 @@ def _blind(source: ImageSource, label: np.ndarray) -> np.ndarray:
     lost = _dropped(source)
     gone = np.isin(label, lost)
     if gone.any():
-        warn(
+        warn_user(
             f"{int(gone.sum())} of {len(label)} units were dropped because "
             f"nan_policy='drop' left out their images (keys "
             f"{listing(lost[np.isin(lost, label)].tolist())}); effects are those of "
             "the units that remain.",
             DataWarning,
-            stacklevel=4,
         )
     return gone
 
@@ -367,11 +372,10 @@ def _gaps(data: RandomDistributions, roles: Roles, columns: np.ndarray) -> np.nd
             "with missing='drop'."
         )
     if gone.any():
-        warn(
+        warn_user(
             f"{int(gone.sum())} of {len(data)} units were dropped because an outcome "
             "or a covariate is missing; effects are those of the units that remain.",
             DataWarning,
-            stacklevel=4,
         )
     return gone
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from warnings import warn
 
 import numpy as np
 
 from distcausal.data.distributions import RandomDistributions
 from distcausal.data.units import unit_column
-from distcausal.errors import DataError, DataWarning, DesignError, listing
+from distcausal.errors import DataError, DataWarning, DesignError, listing, warn_user
 
 __all__ = [
     "read_arms",
@@ -144,11 +143,10 @@ def standardised(
     varies = spread > _STILL
     if not varies.all():
         still = [name for name, moves in zip(names, varies, strict=True) if not moves]
-        warn(
+        warn_user(
             f"covariates that do not vary say nothing and are left out: "
             f"{listing(still)}.",
             DataWarning,
-            stacklevel=4,
         )
     kept = tuple(name for name, moves in zip(names, varies, strict=True) if moves)
     return centred[:, varies] / spread[varies], kept
@@ -201,11 +199,10 @@ def warn_scale(weights: np.ndarray) -> None:
     total, units = float(weights.sum()), int((weights > 0).sum())
     if units / _FACTOR <= total <= _FACTOR * units:
         return
-    warn(
+    warn_user(
         f"the weights of {units} units add up to {total:.4g}: the model's likelihood "
         "counts a weight as that many units, so its errors are those of "
         f"{total:.4g} units; the design-based errors know proportions only. Unless "
         "weights are numbers of units, divide them by their mean.",
         DataWarning,
-        stacklevel=4,
     )

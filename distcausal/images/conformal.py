@@ -17,14 +17,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
-from warnings import warn
 
 import numpy as np
 
 from distcausal._base.fit import Result
 from distcausal._base.keys import Seed, check_seed, host_stream, seed_record
 from distcausal._base.session import versions
-from distcausal.errors import DataError, DesignError, InferenceWarning
+from distcausal.errors import DataError, DesignError, InferenceWarning, warn_user
 from distcausal.images._estimates import filled, only_confidence
 from distcausal.numerics.band import check_confidence
 
@@ -266,12 +265,11 @@ def unit_effects(
 
 def _warn_of_infinite(wide: np.ndarray, confidence: float) -> None:
     if wide.any():
-        warn(
+        warn_user(
             f"{int(wide.sum())} of {len(wide)} units have infinite intervals: their "
             f"folds hold too few units of the other arm for {confidence:g} coverage. "
             "Ask for less confidence, or use fewer folds.",
             InferenceWarning,
-            stacklevel=3,
         )
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
-from warnings import warn
 
 import numpy as np
 
 from distcausal._base.fit import Record, Result
-from distcausal.errors import DataWarning, InferenceWarning
+from distcausal.errors import DataWarning, InferenceWarning, warn_user
 from distcausal.images._estimates import filled
 
 if TYPE_CHECKING:
@@ -200,12 +199,12 @@ class Diagnostics(Result):
         return axes
 
 
-def warn_of(checks: Iterable[Check], *, stacklevel: int = 2) -> None:
+def warn_of(checks: Iterable[Check]) -> None:
     """Issue every remark as a warning, of the data or of the inference."""
     kinds = {"data": DataWarning, "inference": InferenceWarning}
     for check in checks:
         if not check.fine:
-            warn(check.remark, kinds[check.about], stacklevel=stacklevel + 1)
+            warn_user(check.remark, kinds[check.about])
 
 
 def _shown(value: float) -> str:

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
-from warnings import warn
 
 import numpy as np
 
 from distcausal._base.fit import Result
 from distcausal._base.session import versions
-from distcausal.errors import DesignError, InferenceWarning, check_choice
+from distcausal.errors import DesignError, InferenceWarning, check_choice, warn_user
 from distcausal.images._estimates import filled
 from distcausal.images.aipw import assigned, influence
 from distcausal.images.scores import Scores, check_scores
@@ -233,12 +232,11 @@ def effect_homogeneity(
     there = found.present[:, 1:].any(axis=2)
     missing = int((~there).sum())
     if missing:
-        warn(
+        warn_user(
             f"{missing} of {there.size} folds allow no test of equal effects: all "
             "units are in one cluster, or groups are too few. Fit fewer clusters, or "
             "use fewer folds.",
             InferenceWarning,
-            stacklevel=2,
         )
     wald, p_pooled = _pooled(scores, assign)
     return EffectHomogeneity(

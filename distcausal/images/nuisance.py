@@ -14,11 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
-from warnings import warn
 
 import numpy as np
 
-from distcausal.errors import DataError, DesignError, InferenceWarning, listing
+from distcausal.errors import (
+    DataError,
+    DesignError,
+    InferenceWarning,
+    listing,
+    warn_user,
+)
 from distcausal.images.ridge import RidgeFits, fold_sums, ridge, training_sums
 
 __all__ = [
@@ -279,12 +284,11 @@ def propensities(
     outside |= (before < trim) | (before > 1 - trim)
     trimmed = int(outside.any(axis=0).sum())
     if trimmed:
-        warn(
+        warn_user(
             f"weak overlap: {trimmed} of {len(treatment)} units have a probability of "
             f"treatment outside ({trim:g}, {1 - trim:g}), which was moved to that "
             "bound. Effects there rest on the outcome regression.",
             InferenceWarning,
-            stacklevel=2,
         )
     return Propensities(
         np.clip(other, trim, 1 - trim),

@@ -8,14 +8,19 @@ from elsewhere.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from distcausal._base.precision import double
 from distcausal._base.session import versions
-from distcausal.errors import DataError, DesignError, InferenceWarning, check_choice
+from distcausal.errors import (
+    DataError,
+    DesignError,
+    InferenceWarning,
+    check_choice,
+    warn_user,
+)
 from distcausal.images.salience_result import Salience
 from distcausal.images.scan import check_range
 from distcausal.images.source import ArraySource
@@ -220,13 +225,12 @@ def _integrated_map(asked: _Question) -> dict[str, Any]:
         encoder, heads, start, image, cluster=cluster, tolerance=asked.tolerance
     )
     if path.gap > asked.tolerance * path.variation + path.rounding:
-        warnings.warn(
+        warn_user(
             f"integrated gradients may miss the difference from the baseline by "
             f"{path.gap:.2g}, {path.gap / path.variation:.1%} of how far the value "
             f"moves, with {len(path.place)} gradients. Allow a larger tolerance, or "
             "use method='occlusion'.",
             InferenceWarning,
-            stacklevel=4,  # past the scope of float64 and the front door
         )
     place = path.place.reshape(-1, *(1 for _ in image.shape))
     nodes = start + place * (image - start)

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
-from warnings import warn
 
 import numpy as np
 
 from distcausal._base.keys import Seed
-from distcausal.errors import DataWarning, DesignError, IdentificationError, listing
+from distcausal.errors import (
+    DataWarning,
+    DesignError,
+    IdentificationError,
+    listing,
+    warn_user,
+)
 from distcausal.images.aipw import AverageEffect, aipw_scores, pooled
 from distcausal.images.check import Asked
 from distcausal.images.engines import Engine, EngineFit, Problem, starts
@@ -175,20 +180,18 @@ def _joined(asked: Asked, features: np.ndarray) -> Trial:
     if copies and len(copies) == len(copy) - 1:
         # One picture everywhere is no picture: it cannot say which units go together.
         copy = np.arange(len(copy))
-        warn(
+        warn_user(
             f"all {len(copy)} images are copies of one under different keys, so they "
             "say nothing about units: groups are those of image_key and cluster= "
             "alone. Name what is not independent with cluster=.",
             DataWarning,
-            stacklevel=4,
         )
     elif copies:
-        warn(
+        warn_user(
             f"{len(copies)} of {len(copy)} images are copies of others under another "
             f"key ({listing(copies)}). Their units stay in one fold and one group; "
             "give them one image_key if they are one place.",
             DataWarning,
-            stacklevel=4,
         )
     group = groups_of(trial.keys, trial.image, copy, asked.cluster)
     return replace(trial, features=features, group=group)

@@ -8,7 +8,6 @@ once, and the features of the training images come with the fit.
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from distcausal._base.keys import Seed, check_seed
-from distcausal.errors import DataError, DataWarning, DesignError, listing
+from distcausal.errors import DataError, DataWarning, DesignError, listing, warn_user
 from distcausal.images.encoder import Fitted, Recipe, State, run, width
 from distcausal.images.keys import as_keys
 from distcausal.images.projection import Projection, Sums, components
@@ -158,12 +157,11 @@ def check_moments(moments: Moments) -> None:
         )
     flat = np.flatnonzero(moments.sd == 0)
     if flat.size:
-        warnings.warn(
+        warn_user(
             f"{flat.size} of {moments.sd.size} channels have one value in all pixels "
             f"of all training images (channels {listing(flat.tolist())}): they are "
             "left out of the features.",
             DataWarning,
-            stacklevel=2,
         )
 
 

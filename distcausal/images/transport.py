@@ -15,13 +15,12 @@ Images are gone through in blocks: draws times images are never held at once.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from warnings import warn
 
 import numpy as np
 
 from distcausal._base.keys import Seed, seed_record
 from distcausal._base.session import versions
-from distcausal.errors import DataError, DesignError, InferenceWarning
+from distcausal.errors import DataError, DesignError, InferenceWarning, warn_user
 from distcausal.images.aipw import AverageEffect, influence
 from distcausal.images.encoder import FittedEncoder
 from distcausal.images.features import features as encode
@@ -302,24 +301,22 @@ def _warn_flagged(flagged: np.ndarray, threshold: float) -> None:
     """Say aloud what would be extrapolation."""
     if flagged.mean() <= _MANY:
         return
-    warn(
+    warn_user(
         f"{int(flagged.sum())} of {len(flagged)} images are less like the images of "
         f"the trial than a share of {threshold:.4g} of those are like each other; "
         "effects there are extrapolated. Look at `flagged`, and report averages "
         "without them.",
         InferenceWarning,
-        stacklevel=3,
     )
 
 
 def _warn_few(effective: float, units: int) -> None:
     """Say that few units stand for the region."""
-    warn(
+    warn_user(
         f"the region looks like few of the trial's units: weighted to its average "
         f"features, {units} units count as {effective:.1f}, and the reweighted average "
         "rests on those. Ask about a region more like the trial.",
         InferenceWarning,
-        stacklevel=3,
     )
 
 

@@ -10,11 +10,10 @@ or a sum with other columns that gives the treatment back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from warnings import warn
 
 import numpy as np
 
-from distcausal.errors import DataError, DataWarning, listing
+from distcausal.errors import DataError, DataWarning, listing, warn_user
 
 __all__ = ["check_covariates"]
 
@@ -156,9 +155,8 @@ def _warn_strong(
         if abs(correlation) > _STRONG:
             strong.append(f"{name} ({correlation:.2f})")
     if strong:
-        warn(
+        warn_user(
             f"{len(strong)} covariates are strongly correlated with a treatment said "
             f"to be randomised: {listing(strong)}. Were they measured before it?",
             DataWarning,
-            stacklevel=3,
         )

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import distcausal as dc
-from distcausal.errors import DataError, DataWarning, DesignError
+from distcausal.errors import DataError, DataWarning, DesignError, warn_user
 from distcausal.images.check import Roles, read_trial
+from distcausal.images.treatment_copies import check_covariates
 from distcausal.images.trial import groups_of
 
 UNITS = 12
@@ -144,6 +145,19 @@ def test_missing_numbers_are_refused_or_dropped_with_their_labels(column: str) -
     assert asked.dropped == (4,)
     assert 4 not in asked.trial.ids
     assert len(asked.trial.outcome) == len(asked.trial.covariates) == 19
+
+
+def test_warnings_point_at_the_line_outside_the_package() -> None:
+    values = np.append(np.arange(19.0), np.nan)
+    arm = np.tile([0, 1], 10)
+    with pytest.warns(DataWarning) as deep:
+        read(trial_data(units=20, y=values), missing="drop")
+    with pytest.warns(DataWarning, match="strongly correlated") as shallow:
+        check_covariates((arm + np.arange(20) % 3)[:, None], arm)
+    with pytest.warns(DataWarning, match="seen here") as none:
+        warn_user("seen here", DataWarning)
+    for caught in (deep, shallow, none):
+        assert {one.filename for one in caught} == {__file__}
 
 
 def test_a_covariate_of_words_is_refused() -> None:

@@ -135,7 +135,8 @@ def image_effects(
     missing
         ``"raise"`` or ``"drop"`` units that lack an outcome or a covariate.
     levels
-        Quantile levels at which distributions are read; default 0.01, ..., 0.99.
+        Quantile levels at which distributions are read; default 0.01, ..., 0.99, of
+        curves known at some levels only those within.
     engine
         ``"svi"``, ``"nuts"``, ``"em"``, ``"sgd"``, ``"relaxed"``, or an object such as
         ``SVI(rank=5)``.

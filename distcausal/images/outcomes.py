@@ -22,9 +22,10 @@ import numpy as np
 from distcausal._base.fit import Record
 from distcausal.data.check import check_finite, check_levels
 from distcausal.data.distributions import RandomDistributions
+from distcausal.data.quantiles import QuantileDistributions
 from distcausal.data.samples import SampleDistributions
 from distcausal.data.units import unit_column
-from distcausal.errors import DataError
+from distcausal.errors import DataError, DataWarning, warn_user
 from distcausal.numerics.monotone import project_monotone
 from distcausal.numerics.quantile import cell_masses
 from distcausal.numerics.ragged import BLOCK, by_size, row_blocks
@@ -35,6 +36,8 @@ DEFAULT_LEVELS = np.arange(1, 100) / 100
 MOST_OUTCOMES = 6
 _KEPT = 0.99
 _MOST_NOISE = 0.5  # share of a component's variance that finite draws may explain
+_NO_SHAPE = 2 + 1e-9  # draws, counted as equally weighted ones, that show no shape
+_LEVEL_ROUNDING = 1e-12
 _ROUNDING = 1e-10  # deviations below this share of the largest value are rounding
 
 
@@ -126,8 +129,9 @@ def read_outcome(
         A column of numbers, or an array with one number per unit. None: each unit's own
         distribution.
     levels
-        Quantile levels in (0, 1), increasing; default 0.01, 0.02, ..., 0.99. What lies
-        beyond the outermost is represented by them.
+        Quantile levels in (0, 1), increasing; default 0.01, 0.02, ..., 0.99, of curves
+        known at some levels those from their lowest to their highest. What lies beyond
+        the outermost is represented by them.
     weights
         Weights of units in the principal components, shape ``(unit,)``; equal if None.
 
@@ -141,6 +145,11 @@ def read_outcome(
         If a column is not numeric, holds missing numbers or more than one per unit, or
         if levels are not increasing in (0, 1).
 
+    Warns
+    -----
+    DataWarning
+        If levels are asked for beyond those at which curves are known.
+
     Notes
     -----
     As many components are kept as carry 99 per cent of the variance of the deviations
@@ -149,10 +158,11 @@ def read_outcome(
 
     The coordinate on a function f of the level is an L-statistic. A draw at level U
     moves it by h(U) over the number of draws, where h has increments f dQ, so its
-    variance is that of h(U); for the mean, h is the quantile function itself. Units of
-    one draw do not show theirs: they get the average over the others, per draw. The
-    formula is for many draws; where it gives more than the coordinates vary in all, it
-    is lowered to that.
+    variance is that of h(U); for the mean, h is the quantile function itself. One draw
+    does not show its spread, and two show none of the shape: such units get the average
+    over the others, per draw, and where no unit has three draws, counted as equally
+    weighted ones, only the mean is kept. The formula is for many draws; where it gives
+    more than the coordinates vary in all, it is lowered to that.
 
     Examples
     --------
@@ -168,7 +178,7 @@ def read_outcome(
     """
     if outcome is not None:
         return _numbers(_checked(data, outcome))
-    grid = check_levels(DEFAULT_LEVELS if levels is None else levels)
+    grid = _grid(data, levels)
     mass = cell_masses(grid)
     curves = np.asarray(data.quantiles(grid), dtype=float)
     # Relative to its first entry, a flat curve has a mean that is exactly that entry.
@@ -179,8 +189,11 @@ def read_outcome(
     deviation -= centre
     least = _ROUNDING * float(np.abs(curves).max(initial=0.0))
     basis, total = _basis(deviation, mass, share, least)
+    draws = _draws(data)
+    if draws.max() <= _NO_SHAPE:
+        basis = basis[:1]
     values = np.column_stack([mean, deviation @ (mass * basis[1:]).T])
-    known = _sampling_variance(data, curves, _Grid(grid, mass, basis))
+    known = _sampling_variance(data, curves, _Grid(grid, mass, basis), draws)
     whole = share @ (values - share @ values) ** 2
     part = share @ known
     used = part <= _MOST_NOISE * whole
@@ -288,29 +301,64 @@ def _without_constant(rows: np.ndarray, root: np.ndarray) -> np.ndarray:
     return rest / np.linalg.norm(rest, axis=1, keepdims=True)
 
 
+def _grid(data: RandomDistributions, levels: Any) -> np.ndarray:
+    """Levels asked for, or the usual ones among those that the data know."""
+    known = data.levels if isinstance(data, QuantileDistributions) else None
+    if levels is None:
+        if known is None:
+            return DEFAULT_LEVELS
+        inside = DEFAULT_LEVELS[~_beyond(DEFAULT_LEVELS, known)]
+        return inside if len(inside) else known
+    grid = check_levels(levels)
+    if known is not None and (outside := int(_beyond(grid, known).sum())):
+        warn_user(
+            f"{outside} of {len(grid)} levels lie beyond those at which curves are "
+            f"known, {known[0]:g} to {known[-1]:g}; the outermost values stand in "
+            "there. Ask for levels within, or leave levels= out.",
+            DataWarning,
+        )
+    return grid
+
+
+def _beyond(levels: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which levels lie outside the known ones, but for rounding."""
+    return (levels < known[0] - _LEVEL_ROUNDING) | (
+        levels > known[-1] + _LEVEL_ROUNDING
+    )
+
+
+def _draws(data: RandomDistributions) -> np.ndarray:
+    """Draws behind each law, counted as equally weighted ones; infinite where exact."""
+    if not isinstance(data, SampleDistributions) or data.weights is None:
+        return data.sizes
+    starts = data.offsets[:-1]
+    total = np.add.reduceat(data.weights, starts)
+    return total**2 / np.add.reduceat(data.weights**2, starts)
+
+
 def _sampling_variance(
-    data: RandomDistributions, curves: np.ndarray, grid: _Grid
+    data: RandomDistributions, curves: np.ndarray, grid: _Grid, draws: np.ndarray
 ) -> np.ndarray:
     """Variance of the coordinates from finitely many draws, ``(unit, outcome)``."""
-    if isinstance(data, SampleDistributions):
-        spread, draws = _spread_of_draws(data, grid)
-    else:
-        spread, draws = grid.spread(curves, np.cumsum(grid.mass)[None]), data.sizes
     each = 1 / draws  # zero for laws known exactly
     several = each < 1
     if not several.any():
-        return np.zeros(spread.shape)
+        return np.zeros((len(data), len(grid.basis)))
+    if isinstance(data, SampleDistributions):
+        spread = _spread_of_draws(data, grid)
+    else:
+        spread = grid.spread(curves, np.cumsum(grid.mass)[None])
     own = spread / np.where(several, 1 - each, 1.0)[:, None]
-    found = np.where(several[:, None], own, own[several].mean(axis=0))
-    return found * each[:, None]
+    # Two draws have one jump, at level one half, where odd functions vanish.
+    shown = np.tile((draws > _NO_SHAPE)[:, None], len(grid.basis))
+    shown[:, 0] = several
+    usual = [column[seen].mean() for column, seen in zip(own.T, shown.T, strict=True)]
+    return np.where(shown, own, usual) * each[:, None]
 
 
-def _spread_of_draws(
-    data: SampleDistributions, grid: _Grid
-) -> tuple[np.ndarray, np.ndarray]:
-    """Variance per draw, and draws counted as equally weighted ones."""
+def _spread_of_draws(data: SampleDistributions, grid: _Grid) -> np.ndarray:
+    """Variance of h at one draw of each unit's, ``(unit, outcome)``."""
     spread = np.empty((len(data), len(grid.basis)))
-    draws = np.empty(len(data))
     most = max(1, BLOCK // len(grid.basis))
     for units, entries, size in by_size(data.offsets, most):
         rows = data.values[entries].reshape(-1, size)
@@ -319,5 +367,4 @@ def _spread_of_draws(
             share = data.weights[entries].reshape(-1, size)
             share = share / share.sum(axis=1, keepdims=True)
         spread[units] = grid.spread(rows, np.cumsum(share, axis=1))
-        draws[units] = 1 / (share**2).sum(axis=1)
-    return spread, draws
+    return spread

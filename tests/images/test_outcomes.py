@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import distcausal as dc
-from distcausal.errors import DataError
+from distcausal.errors import DataError, DataWarning
 from distcausal.images.outcomes import MOST_OUTCOMES, read_outcome
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -131,6 +131,54 @@ def test_exact_laws_have_no_sampling_variance_and_single_draws_borrow_one():
     known = read_outcome(mixed).known_variance
     per_draw = known * np.array([9, 1, 2])[:, None]
     assert_allclose(per_draw[1], per_draw[[0, 2]].mean(axis=0))
+
+
+def seen_twice(units, draws, seed=0):
+    """Units whose laws differ in the mean alone, each with its number of draws."""
+    rng = np.random.default_rng(seed)
+    mean = 0.5 * rng.normal(size=units)
+    counts = np.broadcast_to(draws, units)
+    return [m + rng.normal(size=count) for m, count in zip(mean, counts, strict=True)]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_of_two_draws_the_mean_alone_is_kept(weighted):
+    drawn = seen_twice(2000, 2)
+    weights = [[1.0, 3.0]] * 2000 if weighted else None
+    found = read_outcome(dc.RandomDistributions.from_samples(drawn, weights=weights))
+    assert found.size == 1
+    assert found.kept == 0.0
+    # Half the variance of a draw, or its sum of squared shares; 2,000 units err by 3 %.
+    noise = 0.625 if weighted else 0.5
+    assert_allclose(found.known_variance.mean(), noise, rtol=0.1)
+
+
+def test_two_draws_borrow_what_they_do_not_show_of_the_shape():
+    draws = np.where(np.arange(3000) % 3 == 0, 2, 40)
+    rng = np.random.default_rng(1)
+    wide = np.exp(0.5 * rng.normal(size=3000))
+    drawn = [w * x for w, x in zip(wide, seen_twice(3000, draws), strict=True)]
+    found = read_outcome(dc.RandomDistributions.from_samples(drawn))
+    assert found.size > 1
+    per_draw = found.known_variance * draws[:, None]
+    few, many = per_draw[draws == 2, 1:], per_draw[draws == 40, 1:]
+    assert_allclose(few, np.broadcast_to(many.mean(axis=0), few.shape), rtol=1e-9)
+    assert np.ptp(per_draw[draws == 2, 0]) > 0  # spreads they do show
+
+
+def test_curves_are_read_where_they_are_known():
+    levels = np.arange(1, 20) / 20
+    curves = np.sort(np.random.default_rng(0).normal(size=(30, 19)), axis=1)
+    data = dc.RandomDistributions.from_quantiles(curves, levels)
+    found = read_outcome(data)
+    assert_allclose(found.levels, np.arange(5, 96) / 100)
+    assert_array_equal(found.curves, data.quantiles(found.levels))
+    with pytest.warns(DataWarning, match=r"3 of 5 levels .* known, 0\.05 to 0\.95"):
+        asked = read_outcome(data, levels=[0.01, 0.04, 0.05, 0.5, 0.96])
+    assert_array_equal(asked.levels, [0.01, 0.04, 0.05, 0.5, 0.96])
+    assert len(read_outcome(data, levels=levels).levels) == 19
+    narrow = dc.RandomDistributions.from_quantiles(curves[:, :2], [0.333, 0.337])
+    assert_array_equal(read_outcome(narrow).levels, [0.333, 0.337])
 
 
 def test_equal_weights_of_draws_count_as_none():

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distcausal._base.table import Group, Pairs, Table, decimals, number, p_value
-from distcausal.errors import listing
 from distcausal.images._estimates import NOT_ESTIMATED
 from distcausal.images._frames import Verdict, tidy, treated_share, verdict_of
+from distcausal.images.aipw import clusters_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,11 +162,11 @@ def _findings(fit: ImageEffects, found: Verdict | None) -> list[str]:
     notes = []
     if found is not None:
         notes.append(_equality(found.equal))
-    collapsed = np.flatnonzero(fit.design.collapsed) + 1
-    if collapsed.size:
+    if fit.design.collapsed.any():
         notes.append(
-            f"Collapsed: cluster {listing(collapsed.tolist())}. Hardly a group is "
-            "assigned there, so the effect is not estimated. Fit fewer clusters."
+            f"Collapsed: {clusters_named(fit.design.collapsed)}. Units held out are "
+            f"worth fewer than two groups of {fit.scores.groups} there, so that no "
+            "effect is estimated. Fit fewer clusters, or find more groups."
         )
     ate = fit.ate
     gap = fit.implied_ate - ate.estimate

@@ -19,7 +19,13 @@ import numpy as np
 
 from distcausal._base.fit import Record, Result
 from distcausal._base.session import versions
-from distcausal.errors import InferenceWarning, check_choice, listing, warn_user
+from distcausal.errors import (
+    DesignError,
+    InferenceWarning,
+    check_choice,
+    listing,
+    warn_user,
+)
 from distcausal.images._estimates import (
     ESTIMATE_COLUMNS,
     estimate_frame,
@@ -42,6 +48,8 @@ __all__ = [
     "Influence",
     "aipw_scores",
     "assigned",
+    "clusters_left",
+    "clusters_named",
     "design_effects",
     "influence",
     "pooled",
@@ -418,9 +426,9 @@ def design_effects(scores: Scores, *, assign: str = "argmax") -> DesignEffects:
     collapsed = (found.share * scores.groups < 1) | np.isnan(found.factor[:-1])
     if collapsed.any():
         warn_user(
-            f"{int(collapsed.sum())} of {scores.clusters} clusters have collapsed "
-            f"(cluster {listing(np.flatnonzero(collapsed) + 1)}): hardly a group is "
-            "assigned to them, so their effects are not estimated. Fit fewer clusters.",
+            f"collapsed: {clusters_named(collapsed)} of {scores.clusters}, where units "
+            f"held out are worth fewer than two groups of {scores.groups}. Effects "
+            "there are not estimated. Fit fewer clusters, or find more groups.",
             InferenceWarning,
         )
         gone = np.append(collapsed, False)
@@ -442,6 +450,23 @@ def design_effects(scores: Scores, *, assign: str = "argmax") -> DesignEffects:
         assign=assign,
         settings={"assign": assign, "versions": versions()},
     )
+
+
+def clusters_named(which: np.ndarray) -> str:
+    """Clusters in words, counted from 1: ``"cluster 2"``, ``"clusters 2, 3"``."""
+    places = np.flatnonzero(which) + 1
+    return f"cluster{'s' * (len(places) > 1)} {listing(places)}"
+
+
+def clusters_left(collapsed: np.ndarray) -> np.ndarray:
+    """Positions of the clusters that have not collapsed, of which there must be one."""
+    if collapsed.all():
+        raise DesignError(
+            f"all of {len(collapsed)} clusters have collapsed: none has units worth "
+            "two groups, so no law of outcomes is estimated. Fit fewer clusters, or "
+            "find more groups."
+        )
+    return np.flatnonzero(~collapsed)
 
 
 def _by_split(scores: Scores, assign: str) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 from distcausal._base.fit import Result
 from distcausal.errors import DesignError, check_choice
 from distcausal.images._estimates import read_only
+from distcausal.images.aipw import clusters_left
 from distcausal.numerics.band import check_confidence, order_statistic, rank_p_value
 from distcausal.numerics.student import reach
 
@@ -179,10 +180,15 @@ class ClusterCurves(Result):
         The average is the Wasserstein barycentre: the law whose quantile function is
         the average of those of the units. Columns: cluster, treatment, share. Clusters
         that have collapsed are left out.
+
+        Raises
+        ------
+        DesignError
+            If all clusters have collapsed.
         """
         from distcausal.data.distributions import RandomDistributions
 
-        used = np.flatnonzero(~self.collapsed)
+        used = clusters_left(self.collapsed)
         curves = np.stack([self.untreated[used], self.treated[used]], axis=1)
         arms = ("untreated", "treated")
         return RandomDistributions.from_quantiles(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distcausal._base.session import versions
-from distcausal.errors import DataError, listing
+from distcausal.errors import DataError
+from distcausal.images.aipw import clusters_named
 from distcausal.images.checks import (
     balance,
     late_gain,
@@ -102,18 +103,20 @@ def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:
     # Each names its clusters by its own effects; agreement is blind to names.
     effects = np.sort(restarts.posterior.effects[: len(labels), :, 0], axis=1)
     agreement = np.array([adjusted_rand_index(labels[0], one) for one in labels])
-    gone = (share * len(fit.keys) < 1) | fit.design.collapsed
+    few = share * len(fit.keys) < 1
     residual = _residuals(fit, vector, prior)
     checks = [
         *_of_data(fit, residual, coords),
         *_of_search(fit, agreement, effects),
-        *_of_clusters(fit, prior, share, gone),
+        _of_lost(few, fit.design.collapsed),
+        _of_least(share),
+        *_of_clusters(fit, prior),
         *_of_intervals(fit, profile, uneven, error),
     ]
     return Diagnostics(
         checks=tuple(checks),
         share=share,
-        not_estimated=gone,
+        not_estimated=few | fit.design.collapsed,
         stretch=GRID,
         log_likelihood=profile,
         bound=fit.fit.bound,
@@ -172,8 +175,11 @@ def first_checks(fit: ImageEffects) -> Iterator[Check]:
     weights = fit.trial.weights / fit.trial.weights.sum()
     share = weights @ prior
     yield from _of_outcome(fit)
-    gone = (share * len(fit.keys) < 1) | fit.design.collapsed
-    yield from _of_shares(share, gone)
+    # Clusters that have collapsed were warned of where they did, and once is enough.
+    few, none = share * len(fit.keys) < 1, np.zeros(len(share), bool)
+    yield _of_lost(few & ~fit.design.collapsed, none)
+    if not (few | fit.design.collapsed).any():
+        yield _of_least(share)
     if fit.model.variance == "arm_cluster" and fit.model.family.name in _CONTINUOUS:
         yield from _of_noise(fit, _residuals(fit, fit.fit.draws.mean(axis=0), prior))
 
@@ -320,17 +326,29 @@ def _of_search(
         )
 
 
-def _of_shares(share: np.ndarray, gone: np.ndarray) -> Iterator[Check]:
-    """Whether clusters have units."""
-    lost = listing(np.flatnonzero(gone) + 1)
-    yield _check(
+def _of_lost(few: np.ndarray, collapsed: np.ndarray) -> Check:
+    """Clusters that the model gives no image, and those collapsed out of fold."""
+    reasons = {
+        "by the model less than one image's worth of units in": few,
+        "held-out units worth fewer than two groups in": collapsed,
+    }
+    said = [
+        f"{reason} {clusters_named(which)}"
+        for reason, which in reasons.items()
+        if which.any()
+    ]
+    return _check(
         "clusters that are not estimated",
-        float(gone.sum()),
+        float((few | collapsed).sum()),
         0.0,
-        remark=f"cluster {lost} has less than one image's worth of units: its effect "
-        "is not estimated. Fit fewer clusters.",
+        remark=f"{' and '.join(said)}: effects there are not estimated. Fit fewer "
+        "clusters, or find more groups.",
     )
-    yield _check(
+
+
+def _of_least(share: np.ndarray) -> Check:
+    """Whether the smallest cluster is large enough to speak of."""
+    return _check(
         "smallest expected share",
         share.min(),
         _LEAST_SHARE,
@@ -341,12 +359,9 @@ def _of_shares(share: np.ndarray, gone: np.ndarray) -> Iterator[Check]:
     )
 
 
-def _of_clusters(
-    fit: ImageEffects, prior: np.ndarray, share: np.ndarray, gone: np.ndarray
-) -> Iterator[Check]:
-    """Whether clusters have units, and whether images tell them apart."""
+def _of_clusters(fit: ImageEffects, prior: np.ndarray) -> Iterator[Check]:
+    """Whether images tell clusters apart, with and without a fold."""
     weights = fit.trial.weights
-    yield from _of_shares(share, gone)
     sure = weights @ (prior.max(axis=1) > _SURE) / weights.sum()
     yield _check("share of units with a sure cluster", float(sure))
     outcome = fit.cluster_probabilities(kind="posterior", level="unit")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from distcausal.data.distributions import RandomDistributions
-from distcausal.images.aipw import DesignEffects, assigned
+from distcausal.images.aipw import DesignEffects, assigned, clusters_left
 from distcausal.images.curves import arm_scores
 from distcausal.images.nuisance import outcome_regressions
 from distcausal.images.scores import Scores
@@ -62,6 +62,11 @@ def outcome_laws(
     about so many cells, each at the mean of the outcomes in it, and a value that many
     units share keeps a cell of its own.
 
+    Raises
+    ------
+    DesignError
+        If all clusters have collapsed.
+
     Examples
     --------
     >>> import numpy as np
@@ -81,6 +86,7 @@ def outcome_laws(
     >>> laws.mean().round()
     array([0., 0., 0., 5.])
     """
+    used = clusters_left(design.collapsed)
     share = scores.weights / scores.weights.sum()
     counted = share > 0
     points, support = _cells(values[counted], share[counted])
@@ -95,7 +101,6 @@ def outcome_laws(
     reached = np.clip(project_monotone(reached, weight), 0, 1)
     reached[..., -1] = 1.0
     mass = np.diff(reached, axis=-1, prepend=0.0)
-    used = np.flatnonzero(~design.collapsed)
     rows = mass[:, used].swapaxes(0, 1).reshape(-1, len(points))
     arms = ("untreated", "treated")
     return RandomDistributions.from_atoms(

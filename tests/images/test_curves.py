@@ -228,7 +228,7 @@ def test_a_cluster_without_units_says_so():
     treatment, scores, expected, propensity = held_out(2, outcome)
     probs = np.concatenate([scores.probs, np.zeros((2, 40, 1))], axis=2)
     scores = scores._replace(probs=probs, probs_before=probs)
-    with pytest.warns(dc.InferenceWarning, match="1 of 3 clusters have collapsed"):
+    with pytest.warns(dc.InferenceWarning, match="collapsed: cluster 3 of 3"):
         design = design_effects(scores)
     curves = cluster_curves(
         outcome, treatment, scores, expected, propensity, design=design

@@ -338,6 +338,21 @@ def test_a_path_is_a_cache(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cached.posterior.effects, usual().posterior.effects)
 
 
+def test_a_bar_names_the_stages_where_one_is_wanted(capsys: Any) -> None:
+    quiet = fit()
+    assert capsys.readouterr().err == ""
+    shown = fit(progress=True)
+    bar = capsys.readouterr().err
+    stages = [
+        "encoding images",
+        "fitting regressions fold by fold",
+        "fitting the model",
+        "learning rules fold by fold",
+    ]
+    assert sorted(stages, key=bar.index) == stages
+    np.testing.assert_array_equal(shown.posterior.effects, quiet.posterior.effects)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -351,3 +366,23 @@ def test_a_path_is_a_cache(tmp_path: Path) -> None:
 def test_unknown_words_are_refused_with_those_there_are(wrong: dict) -> None:
     with pytest.raises(DesignError, match=next(iter(wrong))):
         fit(**wrong)
+
+
+def test_two_villages_leave_no_cluster_and_this_is_said_once() -> None:
+    village = np.arange(UNITS) // (UNITS // 2)
+    with pytest.warns(dc.InferenceWarning) as caught:
+        found = fit(cluster=village, folds=2)
+    assert [str(one.message)[:34] for one in caught] == [
+        "collapsed: clusters 1, 2 of 2, whe"
+    ]
+    remark = found.diagnostics()["clusters that are not estimated"].remark
+    assert "fewer than two groups in clusters 1, 2" in remark
+    assert "image" not in remark
+    asked = (
+        lambda: found.distributions,
+        found.effect_bounds,
+        lambda: found.curves(draws=99).distributions,
+    )
+    for answer in asked:
+        with pytest.raises(DesignError, match="all of 2 clusters have collapsed"):
+            answer()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from distcausal.errors import DesignError
 from distcausal.images import laws as module
 from distcausal.images.aipw import aipw_scores, design_effects
 from distcausal.images.laws import MOST_POINTS, outcome_laws
@@ -116,10 +117,19 @@ def test_blocks_of_points_and_units_without_weight_do_not_show(monkeypatch):
     assert_allclose(one.support, two.support)
 
 
-@pytest.mark.filterwarnings("ignore:1 of 3 clusters")
+@pytest.mark.filterwarnings("ignore:collapsed")
 def test_clusters_that_have_collapsed_have_no_laws():
     rng, features, arm, _, scores = trial(4)
     probs = np.concatenate([scores.probs, np.zeros((2, 120, 1))], axis=2)
     scores = scores._replace(probs=probs, probs_before=probs)
     laws = laws_of(rng.normal(size=120), features, arm, scores)
     assert list(laws.columns["cluster"]) == [1, 1, 2, 2]
+
+
+@pytest.mark.filterwarnings("ignore:collapsed")
+def test_without_any_cluster_left_there_are_no_laws_and_it_is_said():
+    rng, features, arm, _, scores = trial(4)
+    group = np.arange(120) // 60
+    halves = scores._replace(group=group, fold=np.tile(group, (len(scores.fold), 1)))
+    with pytest.raises(DesignError, match="all of 2 clusters have collapsed"):
+        laws_of(rng.normal(size=120), features, arm, halves)

@@ -8,7 +8,7 @@ two are different objects and stand side by side.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from distcausal._base.keys import Seed, check_seed, seed_record
+from distcausal._base.progress import steps
 from distcausal._base.session import versions
 from distcausal.errors import DesignError, check_choice
 from distcausal.images.aipw import design_effects
@@ -148,7 +149,7 @@ def image_effects(
     seed
         Whole number or JAX key.
     progress
-        Whether to show a bar; None decides by the size of the task.
+        Whether to show a bar; None shows one where someone watches a terminal.
 
     Returns
     -------
@@ -218,10 +219,14 @@ def image_effects(
         levels=levels,
     )
     asked = read_trial(data, roles)
-    encoded = encode(asked, chosen, model, cache, seed, progress)
-    check_size(encoded.trial, clusters)
-    scored = score(encoded, folds, splits, seed)
-    found = _answered(asked, encoded, scored, model, settings, seed, progress)
+    # Compiling for a new size or model takes seconds, however small the trial.
+    with steps(progress, count=4, long=True) as begin:
+        begin("encoding images")
+        encoded = encode(asked, chosen, model, cache, seed, progress)
+        check_size(encoded.trial, clusters)
+        begin("fitting regressions fold by fold")
+        scored = score(encoded, folds, splits, seed)
+        found = _answered(asked, encoded, scored, model, settings, seed, begin)
     found.settings["seconds"] = perf_counter() - begun
     warn_of(first_checks(found))
     return found
@@ -234,11 +239,13 @@ def _answered(
     model: Model,
     settings: dict[str, Any],
     seed: Seed,
-    progress: bool | None,
+    begin: Callable[[str], None],
 ) -> ImageEffects:
     """The model's posterior, then effects by design, in one result."""
+    begin("fitting the model")
     ate = average(encoded.trial, scored)
-    fit, posterior = posterior_fit(encoded.trial, model, ate, seed, progress)
+    fit, posterior = posterior_fit(encoded.trial, model, ate, seed)
+    begin("learning rules fold by fold")
     scores = judge(encoded, model, scored, posterior.effects.mean(axis=0), seed)
     return ImageEffects(
         keys=encoded.trial.keys,

@@ -122,7 +122,10 @@ class Scored(NamedTuple):
 def encode(
     asked: Asked, encoder: Any, model: Model, cache: Any, seed: Seed, progress: Any
 ) -> Encoded:
-    """Features of the images that units have, and groups joined by equal images."""
+    """Features of the images that units have, and groups joined by equal images.
+
+    The caller's bar covers it; training a network shows one of its own.
+    """
     from distcausal.images.features import fit_features
     from distcausal.images.random_conv import RandomConvFeatures
 
@@ -134,7 +137,7 @@ def encode(
         asked.trial.keys,
         seed=seed,
         cache=cache,
-        progress=progress,
+        progress=False,
     )
     trial = _joined(asked, plain)
     if not supervised:
@@ -147,17 +150,17 @@ def encode(
         )
 
     def retrain(weights: np.ndarray) -> np.ndarray:
-        return _encoded(learn(weights), asked, progress)
+        return _encoded(learn(weights), asked)
 
     fitted = learn(trial.weights)
-    trial = trial.with_features(_encoded(fitted, asked, progress))
+    trial = trial.with_features(_encoded(fitted, asked))
     return Encoded(trial, fitted, plain, retrain)
 
 
-def _encoded(fitted: Any, asked: Asked, progress: Any) -> np.ndarray:
+def _encoded(fitted: Any, asked: Asked) -> np.ndarray:
     from distcausal.images.features import features
 
-    return features(fitted, asked.source, asked.trial.keys, progress=progress)
+    return features(fitted, asked.source, asked.trial.keys, progress=False)
 
 
 def _joined(asked: Asked, features: np.ndarray) -> Trial:
@@ -264,14 +267,14 @@ def problem_of(
 
 
 def posterior_fit(
-    trial: Trial, model: Model, ate: AverageEffect, seed: Seed, progress: Any
+    trial: Trial, model: Model, ate: AverageEffect, seed: Seed
 ) -> tuple[EngineFit, Any]:
-    """Run the engine and translate its draws."""
+    """Run the engine, under the caller's bar, and translate its draws."""
     from distcausal.images.posterior import posterior_of
 
     layout = layout_for(trial, model)
     problem = problem_of(trial, layout, model, ate, seed)
-    fit = model.engine.fit(problem, seed=seed, progress=progress)
+    fit = model.engine.fit(problem, seed=seed, progress=False)
     images = len(trial.image) if layout.alone else len(trial.keys)
     posterior = posterior_of(fit.draws, problem.evidence, problem.lane, layout, images)
     return fit, posterior

@@ -235,6 +235,11 @@ class DesignEffects(Result):
     trials with a linear rule (94 to 97 % where effects differ). `effect_homogeneity` is
     the test that holds there.
 
+    Where outcomes are curves, whose effects on the mean may be tied, the clusters of a
+    fold take the names of those clusters of the fit to all units that they are most
+    like. Which units are together is learnt without them, what the cluster is called
+    is not.
+
     Attributes
     ----------
     share

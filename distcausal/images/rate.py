@@ -193,6 +193,15 @@ def rate(
     DesignError
         If an outcome has several values per unit, or no fold holds four groups.
 
+    Notes
+    -----
+    The weight that AUTOC gives to the first ranks grows without bound, so that its
+    p-value needs more groups than that of QINI, and more the longer the tail of the
+    scores. With scores of no effect that are squares of exponential variables, and 40
+    to 400 units per fold, the test of a fold rejects at 5 % in 7 to 9 % of cases where
+    the long tail points down, in 2 % where it points up; QINI in 4 to 5 % either way.
+    Where outcomes have such tails, test with ``target="qini"`` or `effect_homogeneity`.
+
     Examples
     --------
     >>> from distcausal.images.rate import rate

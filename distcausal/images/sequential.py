@@ -6,8 +6,11 @@ rule for fold l on fold j; without any heterogeneity their statistics agree by
 construction, being two readings of the same chance, and their average rejects two or
 three times as often as it says (Wager 2024). Here the rule for a fold is learnt on
 earlier folds alone. Given the past, the studentised statistic of a fold is then
-standard normal whatever rule was learnt, and a sum with weights known beforehand is
-standard normal too, by conditioning from the last fold backwards.
+standard normal whatever rule was learnt, in the limit of many groups per fold none of
+which decides it, and a sum with weights known beforehand is standard normal too, by
+conditioning from the last fold backwards. How near the limit is depends on the column
+that scores are held against: memberships and effects are bounded, the weights of ranks
+in AUTOC are not, and one-sided tests with them feel the skewness of scores (see `rate`).
 
 Weights are squares that add up to one, a budget. A fold spends a share of what is left,
 in proportion to its number, because a rule learnt on j folds sees about ``√j`` times as

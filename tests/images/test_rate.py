@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distcausal.errors import DataError, DesignError
-from distcausal.images.ranks import rate_of
+from distcausal.images.ranks import rank_weights, rate_of
 from distcausal.images.rate import compare_rates, rate
 from distcausal.images.scores import example_scores
+from distcausal.images.sequential import fold_score
 from tests.images.test_homogeneity import linear_trial
 from tests.oracles import images as oracle
 
@@ -205,3 +206,17 @@ def test_the_result_prints_and_travels():
     assert found == type(found).from_json(found.to_json())
     assert len(found.glance()) == 1
     assert "rules learnt on earlier folds" in str(found)
+
+
+def test_weights_without_bound_feel_long_tails_and_bounded_ones_do_not():
+    """What the notes of `rate` say of p-values, in one fold of 100 units."""
+    rng, ones = np.random.default_rng(0), np.ones(100)
+    scores = -(rng.exponential(size=(3000, 100, 1)) ** 2)
+    rejected = {}
+    for target in ("autoc", "qini"):
+        column = rank_weights(rng.normal(size=100), ones, target)[:, None]
+        z = [fold_score(column, own, ones, np.arange(100))[0] for own in scores]
+        rejected[target] = np.mean(np.ravel(z) > 1.645)
+    # Standard error 0.4 %.
+    assert 0.035 < rejected["qini"] < 0.062
+    assert 0.07 < rejected["autoc"] < 0.11

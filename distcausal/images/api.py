@@ -8,8 +8,8 @@ two are different objects and stand side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,7 @@ from distcausal._base.progress import steps
 from distcausal._base.session import versions
 from distcausal.errors import DesignError, check_choice
 from distcausal.images.aipw import design_effects
-from distcausal.images.arguments import as_cache, check_kinds, check_penalty
+from distcausal.images.arguments import as_cache, check_kinds, check_penalty, told
 from distcausal.images.check import Asked, Roles, read_trial
 from distcausal.images.diagnosed import warn_of
 from distcausal.images.diagnostics import first_checks
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["image_effects"]
 
-_FEW = 20  # names of columns, not one entry per unit
 Variance = Literal["arm", "common", "arm_cluster"]
 
 
@@ -247,10 +246,12 @@ def _answered(
     fit, posterior = posterior_fit(encoded.trial, model, ate, seed)
     begin("learning rules fold by fold")
     scores = judge(encoded, model, scored, posterior.effects.mean(axis=0), seed)
+    design = design_effects(scores)
+    own = {**design.settings, "seed": settings["seed"]}
     return ImageEffects(
         keys=encoded.trial.keys,
         posterior=posterior,
-        design=design_effects(scores),
+        design=replace(design, settings=own),
         fit=fit,
         trial=encoded.trial,
         scores=scores,
@@ -289,29 +290,15 @@ def _encoder_and_engine(encoder: Any, engine: Any) -> tuple[Any, Engine]:
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
     """Arguments as used, arrays by their shape, with seed and versions."""
     found = {
-        name: _told(value)
+        name: told(value)
         for name, value in given.items()
         if name not in ("data", "begun")
     }
     levels = given.get("levels")
     if isinstance(levels, list | tuple | np.ndarray):
-        found["levels"] = tuple(map(_told, levels))
+        found["levels"] = tuple(map(told, levels))
     encoder, _ = _encoder_and_engine(given["encoder"], given["engine"])
     found["encoder"] = repr(encoder)
     found["seed"] = seed_record(given["seed"])
     found["versions"] = versions()
     return found
-
-
-def _told(value: Any) -> Any:
-    """An argument in plain values, so that a result keeps no data alive."""
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return f"array of shape {value.shape}"
-    if isinstance(value, list | tuple | Mapping) and len(value) <= _FEW:
-        return tuple(_told(part) for part in value)
-    source = hasattr(type(value), "fingerprint")  # as every source of images has
-    return repr(value) if source or is_dataclass(value) else type(value).__name__

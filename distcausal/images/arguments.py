@@ -1,11 +1,14 @@
-"""Arguments of an estimate that can be wrong before any data are looked at.
+"""Arguments of an estimate: what can be refused of them at once, what is kept of them.
 
 Encoding a corpus takes minutes, so whatever can be refused by its kind alone is refused
-first, whether or not this call would have come to use it.
+first, whether or not this call would have come to use it. A result repeats the call
+that made it without keeping its data alive, so arrays are told by their shape.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from os import PathLike
 from typing import Any
 
@@ -16,7 +19,9 @@ from distcausal.images.families import as_family
 from distcausal.images.features import FeatureCache
 from distcausal.images.folds import check_counts
 
-__all__ = ["as_cache", "check_kinds", "check_penalty"]
+__all__ = ["as_cache", "check_kinds", "check_penalty", "told"]
+
+_FEW = 20  # names of columns, not one entry per unit
 
 
 def check_kinds(
@@ -74,3 +79,17 @@ def check_penalty(penalty: Any, family: Any) -> float:
             "other. Leave it at 0, or use family 'normal' or 'student'."
         )
     return float(penalty)
+
+
+def told(value: Any) -> Any:
+    """An argument in plain values, so that a result keeps no data alive."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return f"array of shape {value.shape}"
+    if isinstance(value, list | tuple | Mapping) and len(value) <= _FEW:
+        return tuple(told(part) for part in value)
+    source = hasattr(type(value), "fingerprint")  # as every source of images has
+    return repr(value) if source or is_dataclass(value) else type(value).__name__

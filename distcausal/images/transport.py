@@ -22,6 +22,7 @@ from distcausal._base.keys import Seed, seed_record
 from distcausal._base.session import versions
 from distcausal.errors import DataError, DesignError, InferenceWarning, warn_user
 from distcausal.images.aipw import AverageEffect, influence
+from distcausal.images.arguments import told
 from distcausal.images.encoder import FittedEncoder
 from distcausal.images.features import features as encode
 from distcausal.images.keys import as_keys
@@ -192,6 +193,9 @@ def transport_features(
         units=len(trial.ids),
         confidence=confidence,
         settings={
+            "keys": told(keys),
+            "coords": told(coords),
+            "weights": told(weights),
             "rule": rule,
             "threshold": threshold,
             "confidence": confidence,

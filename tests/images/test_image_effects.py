@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,13 @@ import numpy as np
 import pytest
 
 import distcausal as dc
-from distcausal.errors import DataError, DataWarning, DesignError, IdentificationError
+from distcausal.errors import (
+    DataError,
+    DataWarning,
+    DesignError,
+    IdentificationError,
+    InferenceWarning,
+)
 from distcausal.images.arguments import check_penalty
 from distcausal.images.crossfit import fold_rules, training_masks
 from distcausal.images.stages import layout_for
@@ -286,6 +294,38 @@ def test_settings_repeat_the_call() -> None:
     assert settings["splits"] == FAST["splits"]
     assert settings["seed"] == 0
     assert "jax" in settings["versions"]
+
+
+def test_settings_of_every_answer_repeat_its_call_with_seed_and_versions() -> None:
+    found = fit(trial_data(x=np.arange(UNITS) % 7), covariates=["x"], seed=3)
+    image = columns()["image"]
+    given = {
+        "homogeneity_test": {},
+        "calibration": {},
+        "rate": {"draws": 20},
+        "policy_values": {},
+        "unit_effects": {},
+        "effect_parts": {},
+        "curves": {"draws": 39},
+        "effect_bounds": {},
+        "diagnostics": {},
+        "compare": {"clusters": [1, 2]},
+        "transport": {"images": image, "coords": np.zeros((UNITS, 2))},
+        "salience": {"image": image[0], "draws": 5},
+    }
+    for name, arguments in given.items():
+        ask = getattr(found, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InferenceWarning)
+            settings = ask(**arguments).settings
+        wanted = set(inspect.signature(ask).parameters)
+        wanted -= {"image", "images", "progress"}
+        assert wanted | {"seed", "versions"} <= set(settings), name
+        assert settings["seed"] == 3
+        for value in settings.values():
+            assert getattr(value, "size", 0) < UNITS, name
+    assert found.design.settings["seed"] == 3
+    assert "jax" in found.design.settings["versions"]
 
 
 @pytest.mark.parametrize("argument", ["clusters", "folds", "splits"])

@@ -10,7 +10,7 @@ standard normal whatever rule was learnt, in the limit of many groups per fold n
 which decides it, and a sum with weights known beforehand is standard normal too, by
 conditioning from the last fold backwards. How near the limit is depends on the column
 that scores are held against: memberships and effects are bounded, the weights of ranks
-in AUTOC are not, and one-sided tests with them feel the skewness of scores (see `rate`).
+in AUTOC are not, and one-sided tests with them feel skewed scores (see `rate`).
 
 Weights are squares that add up to one, a budget. A fold spends a share of what is left,
 in proportion to its number, because a rule learnt on j folds sees about ``√j`` times as

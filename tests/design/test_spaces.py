@@ -283,8 +283,9 @@ def test_measures_may_be_points_masses_distributions_or_densities():
     # An even filling errs like the logarithm of the number of points over it.
     assert_allclose(even.basis.evaluate(x), legendre.basis.evaluate(x), atol=0.02)
     assert even.gram_error < 0.02
-    numpyro = pytest.importorskip("numpyro")
-    distribution = numpyro.distributions.Normal(3.0, 0.5)
+    from numpyro.distributions import Normal
+
+    distribution = Normal(3.0, 0.5)
     normal = dc.FeatureSpace(lambda x: jnp.array([1.0, x[0]]), distribution)
     assert normal.points.shape == (4096, 1)
     assert_allclose(normal.points.mean(), 3.0, atol=4 * 0.5 / 64)

@@ -15,6 +15,7 @@ from distcausal._base.table import Group, Pairs, Table, decimals, number, p_valu
 from distcausal.images._estimates import NOT_ESTIMATED
 from distcausal.images._frames import Verdict, tidy, treated_share, verdict_of
 from distcausal.images.aipw import clusters_named
+from distcausal.images.data_checks import few_groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,8 +197,9 @@ def _equality(test: EffectHomogeneity) -> str:
 
 
 def _losses(fit: ImageEffects) -> list[str]:
-    """Images in one arm, probabilities moved, units left out."""
-    notes = []
+    """Few groups, images in one arm, probabilities moved, units left out."""
+    groups = few_groups(fit)
+    notes = [] if groups.fine else [groups.remark]
     units = len(fit.trial.ids)
     count = np.bincount(fit.trial.image, minlength=len(fit.keys))
     treated = np.bincount(fit.trial.image, fit.trial.treatment, len(fit.keys))

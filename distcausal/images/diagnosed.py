@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from distcausal._base.table import Table
 
-__all__ = ["Check", "Diagnostics", "warn_of"]
+__all__ = ["Check", "Diagnostics", "judged", "warn_of"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -197,6 +197,40 @@ class Diagnostics(Result):
             "Log likelihood less that of the fit",
         )
         return axes
+
+
+def judged(
+    name: str,
+    value: float,
+    limit: float = np.nan,
+    *,
+    remark: str = "",
+    about: str = "inference",
+    least: bool = False,
+) -> Check:
+    """Hold a value against its limit, the largest that is fine or the least.
+
+    What should be measured and is not a number is beyond any limit.
+    """
+    beyond = value < limit if least else value > limit
+    if np.isnan(value) and not np.isnan(limit):
+        beyond, remark = True, _no_number(name)
+    return Check(
+        name=name,
+        value=float(value),
+        limit=float(limit),
+        fine=not beyond,
+        about=about,
+        remark=remark if beyond else "",
+    )
+
+
+def _no_number(name: str) -> str:
+    return (
+        f"{name}: not a number, as too few groups or draws are left to measure it or "
+        "the search left the numbers. Do not rely on what this check is about; look at "
+        "the data, and try another seed or engine."
+    )
 
 
 def warn_of(checks: Iterable[Check]) -> None:

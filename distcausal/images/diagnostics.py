@@ -14,18 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distcausal._base.session import versions
-from distcausal.errors import DataError
-from distcausal.images.aipw import clusters_named
-from distcausal.images.checks import (
-    balance,
-    late_gain,
-    mass_point,
-    membership_gap,
-    morans_i,
-    shape,
-    single_arm,
-)
-from distcausal.images.diagnosed import Check, Diagnostics
+from distcausal.images.aipw import assigned, clusters_named
+from distcausal.images.checks import balance, late_gain, membership_gap
+from distcausal.images.data_checks import CONTINUOUS, of_data, of_noise, of_outcome
+from distcausal.images.diagnosed import Check, Diagnostics, judged
 from distcausal.images.stages import layout_for
 from distcausal.images.stretch import GRID, model_residuals, stretch_profile
 from distcausal.images.trial import evidence_of, lane_of
@@ -37,9 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnose"]
 
-_CONTINUOUS = ("normal", "student", "lognormal")
-_MASS = 0.05  # share at one value that no continuous law has
-_SINGLE = 0.5
 _GAIN = 3.0  # log units; while its rate falls a search at its end still gains 1 or 2
 _NEAR = 10.0  # bounds within so many log units cannot be told apart with confidence
 _AGREE = 0.7  # Rand index of restarts that found one solution
@@ -47,9 +36,9 @@ _HELD_OUT = 0.5  # and of clusters found with and without a fold
 _LEAST_SHARE = 0.05
 _SURE = 0.99
 _GAP = 0.3
-_SKEW, _TAILS = 1.0, 3.0
 _DISTANCE = 2.0  # standard errors
 _UNEVEN = 3.5  # the same, for the largest of many differences
+_APART = 3.0  # the same, as the model was fitted to the very units it is judged by
 _R_HAT, _DRAWS = 1.05, 100.0
 _DROP = 4.0  # log units; without clusters 1 to 3 are lost in trials of 1,000 units
 
@@ -106,7 +95,7 @@ def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:
     few = share * len(fit.keys) < 1
     residual = _residuals(fit, vector, prior)
     checks = [
-        *_of_data(fit, residual, coords),
+        *of_data(fit, residual, coords),
         *_of_search(fit, agreement, effects),
         _of_lost(few, fit.design.collapsed),
         _of_least(share),
@@ -132,40 +121,6 @@ def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:
     )
 
 
-def _check(
-    name: str,
-    value: float,
-    limit: float = np.nan,
-    *,
-    remark: str = "",
-    about: str = "inference",
-    least: bool = False,
-) -> Check:
-    """Hold a value against its limit, a largest one or a least one.
-
-    What should be measured and is not a number is beyond any limit.
-    """
-    beyond = value < limit if least else value > limit
-    if np.isnan(value) and not np.isnan(limit):
-        beyond, remark = True, _no_number(name)
-    return Check(
-        name=name,
-        value=float(value),
-        limit=float(limit),
-        fine=not beyond,
-        about=about,
-        remark=remark if beyond else "",
-    )
-
-
-def _no_number(name: str) -> str:
-    return (
-        f"{name}: not a number, as too few groups or draws are left to measure it or "
-        "the search left the numbers. Do not rely on what this check is about; look at "
-        "the data, and try another seed or engine."
-    )
-
-
 def first_checks(fit: ImageEffects) -> Iterator[Check]:
     """Checks that cost nothing, for every fit: mass points, arms, tiny clusters.
 
@@ -174,110 +129,14 @@ def first_checks(fit: ImageEffects) -> Iterator[Check]:
     prior = fit.cluster_probabilities(level="unit")
     weights = fit.trial.weights / fit.trial.weights.sum()
     share = weights @ prior
-    yield from _of_outcome(fit)
+    yield from of_outcome(fit)
     # Clusters that have collapsed were warned of where they did, and once is enough.
     few, none = share * len(fit.keys) < 1, np.zeros(len(share), bool)
     yield _of_lost(few & ~fit.design.collapsed, none)
     if not (few | fit.design.collapsed).any():
         yield _of_least(share)
-    if fit.model.variance == "arm_cluster" and fit.model.family.name in _CONTINUOUS:
-        yield from _of_noise(fit, _residuals(fit, fit.fit.draws.mean(axis=0), prior))
-
-
-def _of_data(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Iterator[Check]:
-    """Outcomes, their noise, arms within images, dependence between places."""
-    yield from _of_outcome(fit)
-    if fit.model.family.name in _CONTINUOUS:
-        yield from _of_noise(fit, residual)
-    if coords is not None:
-        yield _of_places(fit, residual, coords)
-
-
-def _of_outcome(fit: ImageEffects) -> Iterator[Check]:
-    """Mass points, and images whose units all have one arm."""
-    trial, family = fit.trial, fit.model.family.name
-    if fit.outcome.scalar:
-        point = mass_point(trial.outcome[:, 0], trial.weights)
-        yield _check(
-            "largest share at one value",
-            point.share,
-            _MASS if family in _CONTINUOUS else np.nan,
-            about="data",
-            remark=f"{point.share:.1%} of the outcomes equal {point.value:g}, which no "
-            f"{family} law does: clusters may tell apart that value from the others. "
-            "Use family='hurdle', or one for counts or yes and no.",
-        )
-    alone, shared = single_arm(trial.image, trial.treatment, trial.weights)
-    yield _check(
-        "share of shared images with one arm",
-        alone,
-        _SINGLE,
-        about="data",
-        remark=f"in {alone:.0%} of the {shared} images that several units share, all "
-        "units have one arm: the treatment was assigned by place, and the number of "
-        "images, not of units, is what intervals rest on. Name the assigned groups "
-        "with cluster=.",
-    )
-
-
-def _of_noise(fit: ImageEffects, residual: np.ndarray) -> Iterator[Check]:
-    """Skewness and tails of the residuals of the first outcome."""
-    family = fit.model.family.name
-    skew, tails = shape(residual[:, 0], fit.trial.weights)
-    apart = fit.model.variance == "arm_cluster"
-    advice = (
-        "variance='arm_cluster' lets clusters describe that shape instead of effects: "
-        "use variance='arm'."
-        if apart
-        else "Clusters and the model's intervals may answer to it: use a likelihood "
-        "with that shape, such as 'lognormal' or 'hurdle', and rely on the design."
-    )
-    yield _check(
-        "absolute skewness of residuals",
-        abs(skew),
-        _SKEW / 2 if apart else _SKEW,
-        about="data",
-        remark=f"residuals have skewness {skew:.2f}, a {family} law has none. {advice}",
-    )
-    yield _check(
-        "excess kurtosis of residuals",
-        tails,
-        np.nan if family == "student" else _TAILS,
-        about="data",
-        remark=f"residuals have excess kurtosis {tails:.1f}, a {family} law has none: "
-        "few units may decide the clusters. Use family='student'.",
-    )
-
-
-def _of_places(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Check:
-    """Moran's I of the residuals, averaged by image."""
-    trial = fit.trial
-    places = np.asarray(coords, dtype=float)
-    if places.shape != (len(trial.image), 2) or not np.isfinite(places).all():
-        raise DataError(
-            f"coords should be two numbers for each of the {len(trial.image)} units; "
-            f"they have shape {places.shape}. Take those of the units that were used, "
-            "in the order of fit.trial.ids."
-        )
-    mass = np.bincount(trial.image, trial.weights, len(trial.keys))
-    there = mass > 0
-
-    def average(values: np.ndarray) -> np.ndarray:
-        total = np.bincount(trial.image, trial.weights * values, len(mass))
-        return total[there] / mass[there]
-
-    middle = np.column_stack([average(column) for column in places.T])
-    found = morans_i(average(residual[:, 0]), middle)
-    return _check(
-        "Moran's I of residuals, standard score",
-        found.z,
-        3.0,
-        about="data",
-        remark=f"residuals of near places are alike (Moran's I {found.value:.2f}, "
-        f"standard score {found.z:.1f}): units in one neighbourhood are not "
-        "independent, and intervals are too short. Name blocks of places with "
-        "cluster=.",
-    )
+    if fit.model.variance == "arm_cluster" and fit.model.family.name in CONTINUOUS:
+        yield from of_noise(fit, _residuals(fit, fit.fit.draws.mean(axis=0), prior))
 
 
 def _of_search(
@@ -286,7 +145,7 @@ def _of_search(
     """Whether the search has ended, and whether others ended elsewhere."""
     if len(fit.fit.course):
         gain, noise = late_gain(fit.fit.course)
-        yield _check(
+        yield judged(
             "gain in the last tenth of the search",
             gain,
             _GAIN + 2 * noise,
@@ -296,7 +155,7 @@ def _of_search(
     if len(agreement) > 1:
         near = fit.fit.bound > fit.fit.bound[0] - _NEAR
         least = float(agreement[near].min())
-        yield _check(
+        yield judged(
             "least agreement of equally good restarts",
             least,
             _AGREE,
@@ -306,9 +165,9 @@ def _of_search(
             f"index down to {least:.2f}): the clusters are not determined. Ask for "
             "fewer, or compare numbers of clusters.",
         )
-        yield _check("restarts that were equally good", float(near.sum()))
+        yield judged("restarts that were equally good", float(near.sum()))
         spread = float(effects[near].std(axis=0).max())
-        yield _check("largest spread of an effect over those", spread)
+        yield judged("largest spread of an effect over those", spread)
     limits = {
         "r_hat": (_R_HAT, False),
         "ess": (_DRAWS, True),
@@ -316,7 +175,7 @@ def _of_search(
     }
     for name, value in fit.fit.report.items():
         limit, least_is = limits.get(name, (np.nan, False))
-        yield _check(
+        yield judged(
             name.replace("_", "-"),
             value,
             limit,
@@ -337,7 +196,7 @@ def _of_lost(few: np.ndarray, collapsed: np.ndarray) -> Check:
         for reason, which in reasons.items()
         if which.any()
     ]
-    return _check(
+    return judged(
         "clusters that are not estimated",
         float((few | collapsed).sum()),
         0.0,
@@ -348,7 +207,7 @@ def _of_lost(few: np.ndarray, collapsed: np.ndarray) -> Check:
 
 def _of_least(share: np.ndarray) -> Check:
     """Whether the smallest cluster is large enough to speak of."""
-    return _check(
+    return judged(
         "smallest expected share",
         share.min(),
         _LEAST_SHARE,
@@ -363,10 +222,10 @@ def _of_clusters(fit: ImageEffects, prior: np.ndarray) -> Iterator[Check]:
     """Whether images tell clusters apart, with and without a fold."""
     weights = fit.trial.weights
     sure = weights @ (prior.max(axis=1) > _SURE) / weights.sum()
-    yield _check("share of units with a sure cluster", float(sure))
+    yield judged("share of units with a sure cluster", float(sure))
     outcome = fit.cluster_probabilities(kind="posterior", level="unit")
     gap = membership_gap(prior, outcome, weights)
-    yield _check(
+    yield judged(
         "gap of posterior and prior membership",
         gap,
         _GAP,
@@ -379,7 +238,7 @@ def _of_clusters(fit: ImageEffects, prior: np.ndarray) -> Iterator[Check]:
         adjusted_rand_index(found, probs.argmax(axis=1)) for probs in fit.scores.probs
     ]
     same = float(np.mean(each))
-    yield _check(
+    yield judged(
         "agreement with held-out clusters",
         same,
         _HELD_OUT,
@@ -398,7 +257,7 @@ def _of_intervals(
     penalty = ", or ate_penalty=1" if fit.model.family.linear else ""
     gap = fit.implied_ate - ate.estimate
     apart = gap / ate.std_error if ate.std_error != 0 else 0.0
-    yield _check(
+    yield judged(
         "implied less estimated average effect, in errors",
         abs(apart),
         _DISTANCE,
@@ -406,10 +265,11 @@ def _of_intervals(
         f"{abs(apart):.1f} standard errors from the one by design, {ate.estimate:.4g}: "
         f"believe the design. Add covariates, or take another family{penalty}.",
     )
+    yield from _of_gaps(fit)
     if uneven.size:
         scores = np.abs(uneven) / np.where(error > 0, error, np.inf)
         cluster, column = np.unravel_index(int(scores.argmax()), scores.shape)
-        yield _check(
+        yield judged(
             "largest imbalance of a covariate, in errors",
             float(scores.max()),
             _UNEVEN,
@@ -421,7 +281,7 @@ def _of_intervals(
         )
     if fit.posterior.clusters > 1:
         drop = float(profile.max() - profile[0])
-        yield _check(
+        yield judged(
             "log likelihood lost with equal effects",
             drop,
             _DROP,
@@ -430,6 +290,45 @@ def _of_intervals(
             f"{drop:.1f} log units: how far the effects lie apart is hardly "
             "identified. Do not interpret the clusters.",
         )
+
+
+def _of_gaps(fit: ImageEffects) -> Iterator[Check]:
+    """How far clusters lie apart by the model and by design, over the same units.
+
+    Units are assigned by rules learnt without them, and the model's effects are
+    averaged over those assigned: images that are taken for another cluster's make both
+    gaps smaller alike.
+    """
+    design = fit.design
+    left = np.flatnonzero(~design.collapsed)
+    if left.size < 2:
+        return
+    ends = left[[0, -1]]
+    member = assigned(fit.scores.probs, design.assign)[..., ends].sum(axis=0)
+    member = member * fit.trial.weights[:, None]
+    effect = fit.cate().mean[fit.trial.image]
+    low, high = effect @ member / member.sum(axis=0)
+    model, by_design = high - low, float(np.diff(design.estimate[ends, 0])[0])
+    cov = design.covariance[0][np.ix_(ends, ends)]
+    error = np.sqrt(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1])
+    apart = (model - by_design) / error if error != 0 else 0.0
+    advice = (
+        "the baseline, which is that of the untreated, may have taken up what the "
+        "treatment does. See whether the fit is another with the arms exchanged, as by "
+        "reference=(1, 0), or with covariates"
+        if abs(by_design) > abs(model)
+        else "the model's clusters may describe noise or the shape of outcomes. Fit "
+        "fewer, or take another family"
+    )
+    yield judged(
+        "gap between clusters, model less design, in errors",
+        abs(apart),
+        _APART,
+        remark=f"effects in clusters {ends[0] + 1} and {ends[1] + 1} lie {model:.3g} "
+        f"apart by the model and {by_design:.3g} by design, over the same units, "
+        f"{abs(apart):.1f} standard errors from each other: believe the design; "
+        f"{advice}.",
+    )
 
 
 class _Ends:

@@ -204,6 +204,9 @@ def test_a_trial_that_follows_the_model_has_nothing_to_look_at():
             "gain in the last tenth of the search",
             "steps=3000",
         ),
+        ({"image": np.arange(UNITS) // 5}, "number of groups", "suggestions"),
+        ({"gap": 0.01}, "gap between clusters", "with the arms exchanged"),
+        ({"gap": 6.0}, "gap between clusters", "the model's clusters may describe"),
         ({"flip": True}, "least agreement of equally good restarts", "fewer"),
         ({"bias": -40.0}, "clusters that are not estimated", "Fit fewer clusters"),
         ({"bias": -40.0}, "smallest expected share", "Fit fewer clusters"),
@@ -273,6 +276,25 @@ def test_clusters_that_coefficients_order_otherwise_are_the_same_clusters():
     assert np.ptp(left[0][:, 1]) > 2
     mixed = made(params=along, ends=[along, against], **settings)
     assert_allclose(np.ptp(diagnose(mixed).restart_effects, axis=0), 0, atol=1e-6)
+
+
+def test_gaps_are_compared_over_the_same_units():
+    """Half of the units are taken for the other cluster: both gaps are nothing then."""
+    name = "gap between clusters, model less design, in errors"
+    fit = made(gap=3.0)
+    apart = diagnose(fit)[name].value
+    design, member = fit.design, np.eye(2)[fit.scores.probs[0].argmax(axis=1)]
+    effect = fit.cate().mean
+    gap = effect @ (
+        member[:, 1] / member[:, 1].sum() - member[:, 0] / member[:, 0].sum()
+    )
+    # Influences of two clusters without units in common are uncorrelated.
+    error = np.hypot(*design.std_error[:, 0])
+    expected = abs(gap - np.diff(design.estimate[:, 0])[0]) / error
+    assert_allclose(apart, expected, rtol=1e-9)
+    assert apart > 4
+    blind = np.eye(2)[np.arange(UNITS) % 2]
+    assert diagnose(made(gap=3.0, probs=blind))[name].fine
 
 
 def test_memberships_that_rest_on_outcomes_are_seen():

@@ -207,6 +207,11 @@ def test_distributions_are_reported_by_their_mean():
     assert "P-value, equal effects" in shown
 
 
+@pytest.mark.parametrize(("images", "said"), [(49, True), (50, False)])
+def test_summary_says_that_groups_are_few(images, said):
+    assert ("49 groups" in notes(fitted(images=images))) == said
+
+
 def test_summary_warns_of_nothing_where_nothing_is_amiss():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

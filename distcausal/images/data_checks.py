@@ -1,0 +1,142 @@
+"""Checks of the data of a fit: groups, outcomes, their noise, arms, near places.
+
+What the data are not is said before what was found in them: a likelihood that outcomes
+do not follow, or units that are not independent, make good searches end in bad answers.
+Limits are conventions, as everywhere in diagnostics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distcausal.errors import DataError
+from distcausal.images.checks import mass_point, morans_i, shape, single_arm
+from distcausal.images.diagnosed import Check, judged
+
+if TYPE_CHECKING:
+    from distcausal.images.result import ImageEffects
+
+__all__ = ["CONTINUOUS", "few_groups", "of_data", "of_noise", "of_outcome"]
+
+CONTINUOUS = ("normal", "student", "lognormal")
+_GROUPS = 50
+_MASS = 0.05  # share at one value that no continuous law has
+_SINGLE = 0.5
+_SKEW, _TAILS = 1.0, 3.0
+_Z = 3.0
+
+
+def of_data(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Iterator[Check]:
+    """Groups, outcomes, their noise, arms within images, dependence of places."""
+    yield few_groups(fit)
+    yield from of_outcome(fit)
+    if fit.model.family.name in CONTINUOUS:
+        yield from of_noise(fit, residual)
+    if coords is not None:
+        yield _of_places(fit, residual, coords)
+
+
+def few_groups(fit: ImageEffects) -> Check:
+    """Whether there are groups enough for what holds in the limit of many."""
+    count = fit.scores.groups
+    return judged(
+        "number of groups",
+        count,
+        _GROUPS,
+        least=True,
+        about="data",
+        remark=f"{count} groups (places with an image of their own, or what cluster= "
+        "names) are few: rules learnt on a part of them find clusters of little but "
+        "noise, and intervals and tests hold in the limit of many. Take clusters as "
+        "suggestions, and rely on the average effect.",
+    )
+
+
+def of_outcome(fit: ImageEffects) -> Iterator[Check]:
+    """Mass points, and images whose units all have one arm."""
+    trial, family = fit.trial, fit.model.family.name
+    if fit.outcome.scalar:
+        point = mass_point(trial.outcome[:, 0], trial.weights)
+        yield judged(
+            "largest share at one value",
+            point.share,
+            _MASS if family in CONTINUOUS else np.nan,
+            about="data",
+            remark=f"{point.share:.1%} of the outcomes equal {point.value:g}, which no "
+            f"{family} law does: clusters may tell apart that value from the others. "
+            "Use family='hurdle', or one for counts or yes and no.",
+        )
+    alone, shared = single_arm(trial.image, trial.treatment, trial.weights)
+    yield judged(
+        "share of shared images with one arm",
+        alone,
+        _SINGLE,
+        about="data",
+        remark=f"in {alone:.0%} of the {shared} images that several units share, all "
+        "units have one arm: the treatment was assigned by place, and the number of "
+        "images, not of units, is what intervals rest on. Name the assigned groups "
+        "with cluster=.",
+    )
+
+
+def of_noise(fit: ImageEffects, residual: np.ndarray) -> Iterator[Check]:
+    """Skewness and tails of the residuals of the first outcome."""
+    family = fit.model.family.name
+    skew, tails = shape(residual[:, 0], fit.trial.weights)
+    apart = fit.model.variance == "arm_cluster"
+    advice = (
+        "variance='arm_cluster' lets clusters describe that shape instead of effects: "
+        "use variance='arm'."
+        if apart
+        else "Clusters and the model's intervals may answer to it: use a likelihood "
+        "with that shape, such as 'lognormal' or 'hurdle', and rely on the design."
+    )
+    yield judged(
+        "absolute skewness of residuals",
+        abs(skew),
+        _SKEW / 2 if apart else _SKEW,
+        about="data",
+        remark=f"residuals have skewness {skew:.2f}, a {family} law has none. {advice}",
+    )
+    yield judged(
+        "excess kurtosis of residuals",
+        tails,
+        np.nan if family == "student" else _TAILS,
+        about="data",
+        remark=f"residuals have excess kurtosis {tails:.1f}, a {family} law has none: "
+        "few units may decide the clusters. Use family='student'.",
+    )
+
+
+def _of_places(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Check:
+    """Moran's I of the residuals, averaged by image."""
+    trial = fit.trial
+    places = np.asarray(coords, dtype=float)
+    if places.shape != (len(trial.image), 2) or not np.isfinite(places).all():
+        raise DataError(
+            f"coords should be two numbers for each of the {len(trial.image)} units; "
+            f"they have shape {places.shape}. Take those of the units that were used, "
+            "in the order of fit.trial.ids."
+        )
+    mass = np.bincount(trial.image, trial.weights, len(trial.keys))
+    there = mass > 0
+
+    def average(values: np.ndarray) -> np.ndarray:
+        total = np.bincount(trial.image, trial.weights * values, len(mass))
+        return total[there] / mass[there]
+
+    middle = np.column_stack([average(column) for column in places.T])
+    found = morans_i(average(residual[:, 0]), middle)
+    return judged(
+        "Moran's I of residuals, standard score",
+        found.z,
+        _Z,
+        about="data",
+        remark=f"residuals of near places are alike (Moran's I {found.value:.2f}, "
+        f"standard score {found.z:.1f}): units in one neighbourhood are not "
+        "independent, and intervals are too short. Name blocks of places with "
+        "cluster=.",
+    )

@@ -81,8 +81,12 @@ def test_one_key_with_two_images_is_refused() -> None:
 def test_lengths_that_differ_are_named() -> None:
     with pytest.raises(DataError, match="11 images and the data 12 units"):
         read(trial_data(), image=np.zeros((11, 4, 4)))
-    with pytest.raises(DataError, match="treatment"):
-        read(trial_data(), treatment=np.zeros(11))
+    for role in ("treatment", "outcome", "image_key", "cluster", "weights"):
+        images = {"image": dc.ArraySource(np.zeros((3, 4, 4)))}
+        own = images if role == "image_key" else {}
+        said = rf"{role}.*each of the 12 units, but has 11"
+        with pytest.raises(ValueError, match=said):
+            read(trial_data(), **{role: np.ones(11)}, **own)
 
 
 def test_a_unit_without_image_is_named() -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distcausal._base.figure import AXIS, INK, SMALL, prepared, titled
 from distcausal._base.table import Table, decimals, number
-from distcausal.design._plot import AXIS, SMALL, plain_ticks, prepared, titled
+from distcausal.design._plot import plain_ticks
 from distcausal.errors import DesignError
 from distcausal.numerics.monotone import project_monotone
 
@@ -32,7 +33,7 @@ __all__ = [
 
 # Inks differ in lightness, and dashes tell them apart in grey print.
 _LINES: tuple[tuple[str, Any], ...] = (
-    ("#08306b", "-"),
+    (INK, "-"),
     ("#a6500a", (0, (5, 1.6))),
     ("#3f8f6b", (0, (1.2, 1.4))),
     ("#7a4f9a", (0, (5, 1.6, 1.2, 1.6))),

@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from distcausal.design._plot import (
-    EARTH,
-    EDGE,
-    INK,
-    PALE,
-    SMALL,
-    plain_ticks,
-    prepared,
-    titled,
-)
+from distcausal._base.figure import EARTH, EDGE, INK, PALE, SMALL, prepared, titled
+from distcausal.design._plot import plain_ticks
 from distcausal.design.marginal import (
     Curve,
     atom_probability,

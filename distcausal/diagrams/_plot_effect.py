@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from distcausal._base.figure import AXIS, INK, SMALL, prepared
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -13,9 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_estimates"]
 
-_INK, _AXIS = "#08306b", "#4d4d4d"
 _WIDTH, _LINE = 6.0, 0.32  # inches
-_LABEL, _TICK = 10, 9  # points
 
 
 def draw_estimates(estimates: Estimates, *, ax: Axes | None, confidence: float) -> Axes:
@@ -24,41 +24,28 @@ def draw_estimates(estimates: Estimates, *, ax: Axes | None, confidence: float) 
     An interval without upper end, as ratios over 0 have, ends in an arrow.
     """
     frame = estimates.plot_data(confidence)
-    axes = _prepared(ax, len(frame))
+    axes = prepared(ax, (_WIDTH, 0.9 + _LINE * max(len(frame), 2)))
     place = np.arange(len(frame))[::-1]
     low, high = frame["conf_low"].to_numpy(), frame["conf_high"].to_numpy()
     is_open = np.isposinf(high)
     drawn = np.concatenate([low, frame["estimate"], high[~is_open]])
     high = np.where(is_open, drawn.max() + 0.2 * np.ptp(drawn), high)
-    axes.hlines(place, low, high, colors=_INK, linewidth=1.4)
+    axes.hlines(place, low, high, colors=INK, linewidth=1.4)
     axes.plot(
-        frame["estimate"], place, color=_INK, marker="o", markersize=4, linestyle=""
+        frame["estimate"], place, color=INK, marker="o", markersize=4, linestyle=""
     )
     axes.plot(
         high[is_open],
         place[is_open],
-        color=_INK,
+        color=INK,
         marker=">",
         markersize=5,
         linestyle="",
     )
     left, right = axes.get_xlim()
     if left < 0 < right:
-        axes.axvline(0.0, color=_AXIS, linewidth=0.8, zorder=0.5)
-    axes.set_yticks(place, list(frame["term"]), fontsize=_TICK)
+        axes.axvline(0.0, color=AXIS, linewidth=0.8, zorder=0.5)
+    axes.set_yticks(place, list(frame["term"]), fontsize=SMALL)
     axes.set_ylim(-0.6, len(frame) - 0.4)
-    axes.set_xlabel(f"Estimate, {100 * confidence:.4g}% interval", fontsize=_LABEL)
+    axes.set_xlabel(f"Estimate, {100 * confidence:.4g}% interval", fontsize=SMALL + 1)
     return axes
-
-
-def _prepared(ax: Axes | None, lines: int) -> Axes:
-    """Axes to draw into, with the two spines that carry a scale."""
-    if ax is None:
-        from matplotlib import pyplot as plt
-
-        height = 0.9 + _LINE * max(lines, 2)
-        _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set(color=_AXIS, linewidth=0.8)
-    ax.tick_params(color=_AXIS, width=0.8, labelsize=_TICK)
-    return ax

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from distcausal.images._estimates import NOT_ESTIMATED
-from distcausal.images._frames import implied_draws, tidy
-from distcausal.images._plot_style import (
+from distcausal._base.figure import (
     AXIS,
     DASHED,
     EARTH,
@@ -27,6 +25,8 @@ from distcausal.images._plot_style import (
     titled,
     zero_line,
 )
+from distcausal.images._estimates import NOT_ESTIMATED
+from distcausal.images._frames import implied_draws, tidy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from distcausal.errors import DesignError
-from distcausal.images._plot_style import (
+from distcausal._base.figure import (
     AXIS,
     EARTH,
     EDGE,
@@ -21,6 +20,7 @@ from distcausal.images._plot_style import (
     prepared,
     titled,
 )
+from distcausal.errors import DesignError
 
 if TYPE_CHECKING:
     import pandas as pd

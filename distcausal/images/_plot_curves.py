@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from distcausal.images._plot_style import (
+from distcausal._base.figure import (
     AXIS,
     DASHED,
     HUES,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distcausal._base.figure import AXIS, SMALL, percent, prepared
 from distcausal.errors import DataError, DesignError, listing
-from distcausal.images._plot_style import AXIS, SMALL, percent, prepared
 from distcausal.images.engines import check_whole
 from distcausal.numerics.band import check_confidence
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from distcausal.images._estimates import NOT_ESTIMATED
-from distcausal.images._plot_style import (
+from distcausal._base.figure import (
     AXIS,
     DASHED,
     EARTH,
@@ -26,6 +25,7 @@ from distcausal.images._plot_style import (
     titled,
     zero_line,
 )
+from distcausal.images._estimates import NOT_ESTIMATED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from distcausal.images._plot_style import AXIS, INK, PALE, SMALL, prepared, titled
+from distcausal._base.figure import AXIS, INK, PALE, SMALL, prepared, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from distcausal.images._plot_style import (
+from distcausal._base.figure import (
     AXIS,
     INK,
     SMALL,

@@ -184,7 +184,7 @@ class Diagnostics(Result):
         -------
         The axes.
         """
-        from distcausal.images._plot_style import AXIS, DASHED, INK, prepared, titled
+        from distcausal._base.figure import AXIS, DASHED, INK, prepared, titled
 
         axes = prepared(ax)
         axes.plot(self.stretch, self.log_likelihood, color=INK, linewidth=1.7)

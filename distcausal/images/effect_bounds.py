@@ -145,7 +145,7 @@ class EffectBounds(Result):
         -------
         The axes.
         """
-        from distcausal.images._plot_style import (
+        from distcausal._base.figure import (
             EARTH,
             INK,
             legend_of,

@@ -1,9 +1,7 @@
-"""Figures of discontinuity results, drawn with artists of their own style.
+"""Figures of discontinuity results: curves over levels, with bands and intervals.
 
-Nothing here reads or changes matplotlib's settings: sizes and colours belong to the
-artists, so a figure looks the same under any style sheet and leaves none behind. The
-blues are steps of one ramp and the second hue differs in lightness and dash as well, so
-figures survive grey printing and colour-blind readers.
+The blues are steps of one ramp and the second hue differs in lightness and dash as
+well, so figures survive grey printing and colour-blind readers.
 """
 
 from __future__ import annotations
@@ -11,6 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from distcausal._base.figure import (
+    AXIS,
+    DASHED,
+    EARTH,
+    EDGE,
+    INK,
+    PALE,
+    legend_of,
+    percent,
+    prepared,
+    titled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,17 +35,9 @@ Dash = str | tuple[float, tuple[float, float]]
 Ends = tuple[np.ndarray, np.ndarray]
 Inks = tuple[str, str, str]
 
-_INK = "#08306b"
-_EDGE = "#4a7fb5"
-_PALE = "#d5e4f2"
-_EARTH = "#a6500a"
 _EARTH_EDGE = "#c98a4d"
 _EARTH_PALE = "#f6dfc8"
-_AXIS = "#4d4d4d"
-_DASHED: Dash = (0, (5, 1.6))
 _DOTTED: Dash = (0, (1.2, 1.4))
-_SIZE = (6.0, 3.7)  # inches: a journal's text width, at about the golden ratio
-_LABEL, _TICK = 10, 9  # points
 _FEW = 15  # up to so many levels each estimate also gets a dot
 
 
@@ -42,14 +45,12 @@ def draw_effect(
     result: R3DResult, *, ax: Axes | None, confidence: float, legend: bool
 ) -> Axes:
     """Draw the effect curve with its uniform band and pointwise intervals."""
-    axes = _prepared(ax)
-    levels, percent = result.levels, f"{100 * confidence:.4g}%"
-    axes.axhline(0.0, color=_AXIS, linewidth=0.8, zorder=1.5)
-    _curve(axes, levels, result.effect, _INK, "-", "Estimated effect")
-    _fill(
-        axes, levels, result.band(confidence), (_PALE, _EDGE), f"{percent} uniform band"
-    )
-    _ends(axes, levels, result.conf_int(confidence), f"{percent} pointwise interval")
+    axes = prepared(ax)
+    levels, share = result.levels, percent(confidence)
+    axes.axhline(0.0, color=AXIS, linewidth=0.8, zorder=1.5)
+    _curve(axes, levels, result.effect, INK, "-", "Estimated effect")
+    _fill(axes, levels, result.band(confidence), (PALE, EDGE), f"{share} uniform band")
+    _ends(axes, levels, result.conf_int(confidence), f"{share} pointwise interval")
     _finish(axes, "Effect (units of the outcome)", legend=legend)
     return axes
 
@@ -58,11 +59,11 @@ def draw_curves(
     result: R3DResult, *, ax: Axes | None, confidence: float, legend: bool
 ) -> Axes:
     """Draw the average quantile curves on both sides with their uniform bands."""
-    axes, levels = _prepared(ax), result.levels
+    axes, levels = prepared(ax), result.levels
     band = f"with {100 * confidence:.4g}% uniform band"
     sides: tuple[tuple[Literal["below", "above"], np.ndarray, Dash, Inks], ...] = (
-        ("above", result.above, "-", (_INK, _PALE, _EDGE)),
-        ("below", result.below, _DASHED, (_EARTH, _EARTH_PALE, _EARTH_EDGE)),
+        ("above", result.above, "-", (INK, PALE, EDGE)),
+        ("below", result.below, DASHED, (EARTH, _EARTH_PALE, _EARTH_EDGE)),
     )
     for side, curve, dash, (ink, pale, edge) in sides:
         ends = result.side_band(side, confidence)
@@ -76,25 +77,13 @@ def draw_bandwidth(bandwidth: R3DBandwidth, *, ax: Axes | None) -> Axes:
     """Draw estimated bias and standard error at the bandwidth chosen, by level."""
     data = bandwidth.plot_data()
     levels = data["level"].to_numpy()
-    axes = _prepared(ax)
-    _curve(axes, levels, data["std_error"].to_numpy(), _INK, "-", "Standard error")
+    axes = prepared(ax)
+    _curve(axes, levels, data["std_error"].to_numpy(), INK, "-", "Standard error")
     bias = data["bias"].to_numpy()
-    _curve(axes, levels, bias, _EARTH, _DASHED, "Bias (absolute value)")
+    _curve(axes, levels, bias, EARTH, DASHED, "Bias (absolute value)")
     axes.set_ylim(bottom=0.0)
     _finish(axes, "Error of the effect (units of the outcome)", legend=True)
     return axes
-
-
-def _prepared(ax: Axes | None) -> Axes:
-    """Axes to draw into, with the two spines that carry a scale."""
-    if ax is None:
-        from matplotlib import pyplot as plt
-
-        _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set(color=_AXIS, linewidth=0.8)
-    ax.tick_params(color=_AXIS, width=0.8, labelsize=_TICK)
-    return ax
 
 
 def _curve(
@@ -125,17 +114,16 @@ def _fill(
 def _ends(ax: Axes, levels: np.ndarray, ends: Ends, label: str) -> None:
     """Thin dotted lines at both ends of an interval; a thin bar for a single level."""
     if levels.size == 1:
-        ax.vlines(levels, *ends, colors=_INK, linewidth=1.2, label=label, zorder=2)
+        ax.vlines(levels, *ends, colors=INK, linewidth=1.2, label=label, zorder=2)
         return
     for end, name in zip(ends, (label, None), strict=True):
-        (line,) = ax.plot(levels, end, label=name, color=_INK, marker="", zorder=2)
+        (line,) = ax.plot(levels, end, label=name, color=INK, marker="", zorder=2)
         line.set(linestyle=_DOTTED, linewidth=0.9)
 
 
 def _finish(ax: Axes, title: str, *, legend: bool) -> None:
     """Labels, margins and legend."""
-    ax.set_xlabel("Quantile level", fontsize=_LABEL)
-    ax.set_ylabel(title, fontsize=_LABEL)
+    titled(ax, "Quantile level", title)
     ax.margins(x=0.015)
     if legend:
-        ax.legend(loc="best", frameon=False, fontsize=_TICK)
+        legend_of(ax)

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
+from distcausal._base.figure import HUES
 from distcausal.errors import DataError, DesignError, InferenceWarning
 from distcausal.images._frames import implied_draws, tidy
 from distcausal.images._plot import (
@@ -22,7 +23,6 @@ from distcausal.images._plot import (
 )
 from distcausal.images._plot_course import course_frame, draw_course
 from distcausal.images._plot_exemplars import draw_exemplars, exemplar_frame
-from distcausal.images._plot_style import HUES
 from distcausal.images.calibration import calibration
 from distcausal.images.conformal import UnitEffects
 from distcausal.images.homogeneity import effect_homogeneity

@@ -1,7 +1,9 @@
-"""Colours and axes that all figures of image effects share.
+"""Colours and axes that figures of all kinds of results share.
 
-Hues differ in lightness as well, so that figures survive grey printing and eyes that do
-not tell red from green. Nothing here reads or changes matplotlib's settings.
+Sizes and colours belong to the artists: nothing here reads or changes matplotlib's
+settings, so a figure looks the same under any style sheet and leaves none behind. Hues
+differ in lightness as well, so that figures survive grey printing and eyes that do not
+tell red from green.
 """
 
 from __future__ import annotations

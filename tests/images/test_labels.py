@@ -7,6 +7,7 @@ import numpy as np
 import distcausal as dc
 from distcausal.images.crossfit import _alike, fold_rules
 from distcausal.images.mean_effect import by_effect
+from distcausal.images.model import cluster_effects, unpack
 from distcausal.images.stages import layout_for
 
 from .cases import UNITS, columns, fit, trial_data
@@ -43,6 +44,13 @@ def test_a_hurdle_is_ordered_by_effects_on_the_mean() -> None:
     assert effects["design_estimate"][1] > effects["design_estimate"][0] + 0.5
     member = found.cluster_probabilities().argmax(axis=1)
     assert (member == own["bar"]).mean() > 0.9
+    # Coefficients have the clusters the other way round: amounts fall in bars.
+    assert found.posterior.order.tolist() == [1, 0]
+    layout = layout_for(found.trial, found.model)
+    coefficients = unpack(found.fit.draws.mean(axis=0), layout)
+    odds = np.asarray(cluster_effects(coefficients, np.ones(2)))[:, 1]
+    shares = found.posterior.as_drawn(found.cluster_probabilities())
+    assert np.corrcoef(shares @ odds, own["bar"])[0, 1] > 0.8
 
 
 def test_curves_with_equal_means_keep_their_clusters_apart() -> None:

@@ -232,7 +232,7 @@ def to_dict(fit: ImageEffects) -> dict[str, dict[str, np.ndarray]]:
     }
     return {
         "posterior": {
-            name: array.reshape(chains, -1, *array.shape[1:])
+            name: array.reshape(chains, len(array) // chains, *array.shape[1:])
             for name, array in draws.items()
         },
         "observed_data": {"outcome": trial.outcome},

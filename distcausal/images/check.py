@@ -210,8 +210,9 @@ def _images(data: RandomDistributions, roles: Roles) -> tuple[ImageSource, np.nd
                 return roles.image, data.ids
             raise DesignError(
                 f"image is a source of {len(known)} images and the data have "
-                f"{len(data)} units; image_key should name the column that says which "
-                "image belongs to which unit."
+                f"{len(data)} units; the keys of the images should be the labels of "
+                "the units (keys=data.ids), or image_key should name the column that "
+                "says which image belongs to which unit."
             )
         return _one_each(data, roles.image), data.ids
     label = _labels(

@@ -164,9 +164,10 @@ class KeyedImages:
         raise DataError(
             f"pixels should be finite; {np.count_nonzero(~whole)} of {len(keys)} "
             f"images read have missing or infinite ones (keys "
-            f"{listing(keys[~whole].tolist())}). Repair them, or set nan_policy= of "
-            "the source to 'channel_mean' to fill them or to 'drop' to leave these "
-            "images out, and with them the units that name them."
+            f"{listing(keys[~whole].tolist())}). Repair them, or read them by, "
+            "say, ArraySource(images, keys, nan_policy=...), with 'channel_mean' to "
+            "fill them or 'drop' to leave out these images and the units that name "
+            "them."
         )
 
     @cached_property

@@ -413,6 +413,24 @@ def test_units_whose_image_is_dropped_are_dropped_with_it(
     )
 
 
+def test_the_remedy_for_missing_pixels_works_whatever_units_are_called() -> None:
+    images = np.random.default_rng(0).normal(size=(UNITS, 4, 4))
+    images[3, 1, 1] = np.nan
+    names = [f"unit {number}" for number in range(UNITS)]
+    plain = trial_data()
+    data = dc.RandomDistributions.from_samples(
+        [[0.0]] * UNITS, ids=names, columns=plain.columns
+    )
+    asked = read(data, image=images)
+    with pytest.raises(DataError, match=r"\(keys unit 3\).*ArraySource\(.*'drop'"):
+        asked.source.get(asked.trial.keys)
+    with pytest.raises(DesignError, match=r"\(keys=data.ids\)"):
+        read(data, image=dc.ArraySource(images, nan_policy="drop"))
+    with pytest.warns(DataWarning, match=r"1 of 12 units .*\(keys unit 3\)"):
+        kept = read(data, image=dc.ArraySource(images, data.ids, nan_policy="drop"))
+    assert kept.trial.ids.tolist() == [*names[:3], *names[4:]]
+
+
 def test_a_reader_that_drops_images_still_has_to_know_every_unit() -> None:
     images = np.zeros((UNITS - 1, 4, 4))
     images[2, 0, 0] = np.nan

@@ -169,6 +169,7 @@ def test_one_cluster_needs_no_images_that_differ() -> None:
     with pytest.raises(IdentificationError, match="Use clusters=1"):
         found.compare([1, 2])
     assert (found.cate().mean == found.cate().mean[0]).all()
+    assert found.to_dict()["posterior"]["weights"].shape == (1, 50, 0, 1)
 
 
 def test_units_without_images_of_their_own_are_grouped_by_what_is_named() -> None:

@@ -43,6 +43,7 @@ from distcausal.images.stages import (
 if TYPE_CHECKING:
     from distcausal.data.distributions import RandomDistributions
     from distcausal.images.encoder import Encoder
+    from distcausal.images.nuisance import Learner
 
 __all__ = ["image_effects"]
 
@@ -71,6 +72,7 @@ def image_effects(
     missing: Literal["raise", "drop"] = "raise",
     levels: Any = None,
     engine: str | Engine = "svi",
+    outcome_learner: Learner | None = None,
     folds: int = 5,
     splits: int = 10,
     cache: Any = None,
@@ -140,6 +142,11 @@ def image_effects(
     engine
         ``"svi"``, ``"nuts"``, ``"em"``, ``"sgd"``, ``"relaxed"``, or an object such as
         ``SVI(rank=5)``.
+    outcome_learner
+        What predicts outcomes in the scores by design, ridge regression by default:
+        takes columns ``(row, column)``, outcomes ``(row, outcome)`` and weights
+        ``(row,)`` of one arm's units in other folds, and returns a function from
+        columns to outcomes. Columns are features of the image, then covariates.
     folds, splits
         Folds of a cross-fit, and how often it is repeated with other folds.
     cache
@@ -191,6 +198,7 @@ def image_effects(
         image_intercepts=image_intercepts,
         folds=folds,
         splits=splits,
+        outcome_learner=outcome_learner,
     )
     cache = as_cache(cache)
     settings = _settings(locals())
@@ -224,7 +232,7 @@ def image_effects(
         encoded = encode(asked, chosen, model, cache, seed, progress)
         check_size(encoded.trial, clusters)
         begin("fitting regressions fold by fold")
-        scored = score(encoded, folds, splits, seed)
+        scored = score(encoded, folds, splits, outcome_learner, seed)
         found = _answered(asked, encoded, scored, model, settings, seed, begin)
     found.settings["seconds"] = perf_counter() - begun
     warn_of(first_checks(found))

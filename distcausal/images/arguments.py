@@ -25,7 +25,12 @@ _FEW = 20  # names of columns, not one entry per unit
 
 
 def check_kinds(
-    *, encoder: Any, image_intercepts: Any, folds: Any, splits: Any
+    *,
+    encoder: Any,
+    image_intercepts: Any,
+    folds: Any,
+    splits: Any,
+    outcome_learner: Any,
 ) -> None:
     """Raise `DesignError` for arguments of `image_effects` that are no such thing."""
     check_choice("image_intercepts", image_intercepts, (None, True, False))
@@ -40,6 +45,11 @@ def check_kinds(
         raise DesignError(
             f"encoder {encoder!r} should be RandomConvFeatures(), PCA(), SmallCNN(), "
             "Precomputed(...), Sequence(...) or another object that has fit or train."
+        )
+    if outcome_learner is not None and not callable(outcome_learner):
+        raise DesignError(
+            f"outcome_learner should be a function of columns, outcomes and weights "
+            f"that returns a function of columns, not {outcome_learner!r}."
         )
 
 

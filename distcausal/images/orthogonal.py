@@ -1,18 +1,17 @@
-"""What covariates explain is taken out of outcomes, and told apart in the effects.
+"""Predicted effects, split into what covariates say and what only the image says.
 
-Two uses of tabular covariates beside images. Outcomes: the part that covariates
-explain is noise to a model of images. Taking residuals of a regression on covariates
-alone would take out part of the effect wherever treatment goes with covariates; so the
-treatment is partialled out first, within arms (Robinson 1988), and what is removed is
-what covariates explain among units treated alike. Effects: the predicted effect is
-split into what a linear function of the covariates says and the rest, which only the
-image knows, and each is confronted with doubly robust scores.
+Covariates beside images can carry the same heterogeneity. The predicted effect is split
+into a linear function of the covariates and the rest, which only the image knows, and
+each part is confronted with doubly robust scores. What covariates explain of outcomes
+needs no step of its own: they stand beside the treatment in the model's baseline and in
+the regressions of the scores, fold by fold, which is where residuals taken beforehand
+could go wrong, taking out part of the effect wherever treatment goes with covariates.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -21,8 +20,6 @@ from distcausal._base.session import versions
 from distcausal.errors import DataError, check_choice
 from distcausal.images._estimates import filled
 from distcausal.images.calibration import scalar_only
-from distcausal.images.nuisance import regressors
-from distcausal.images.ridge import FoldSums, RidgeFits, fold_sums, ridge, training_sums
 from distcausal.images.scores import Scores, check_scores
 from distcausal.images.sequential import COMBINE, combined, statistics
 
@@ -32,123 +29,9 @@ if TYPE_CHECKING:
 
     from distcausal._base.table import Table
 
-__all__ = ["Baseline", "EffectParts", "covariate_baseline", "effect_parts"]
+__all__ = ["EffectParts", "effect_parts"]
 
 _EMPTY = 1e-18  # share of a squared length that is rounding
-
-
-class Baseline(NamedTuple):
-    """What covariates explain of outcomes, learnt on each training part.
-
-    Attributes
-    ----------
-    columns
-        Covariates, centred and in standard deviations, shape ``(unit, covariate)``.
-    other, before
-        Slopes learnt on the other folds and on the earlier ones, shape ``(split, fold,
-        covariate, outcome)``; zero before fold 0.
-    """
-
-    columns: np.ndarray
-    other: np.ndarray
-    before: np.ndarray
-
-    def removed(
-        self, outcome: np.ndarray, split: int, number: int, *, earlier: bool = False
-    ) -> np.ndarray:
-        """Outcomes of all units less what the model for one fold explains.
-
-        Learn from this, for a rule that will be judged on that fold.
-        """
-        slopes = self.before if earlier else self.other
-        return outcome - self.columns @ slopes[split, number]
-
-    def residuals(self, outcome: np.ndarray, fold: np.ndarray) -> np.ndarray:
-        """Every unit's outcome less what other folds say, ``(split, unit, outcome)``.
-
-        For description. A rule to be judged on a fold should be learnt on `removed`,
-        which has not seen that fold.
-        """
-        found = np.empty((*fold.shape, outcome.shape[1]))
-        for split, label in enumerate(fold):
-            for number in range(self.other.shape[1]):
-                inside = np.flatnonzero(label == number)
-                explained = self.columns[inside] @ self.other[split, number]
-                found[split, inside] = outcome[inside] - explained
-        return found
-
-
-def covariate_baseline(
-    outcome: np.ndarray,
-    treatment: np.ndarray,
-    covariates: np.ndarray,
-    fold: np.ndarray,
-    *,
-    weights: np.ndarray,
-    group: np.ndarray,
-) -> Baseline:
-    """Ridge regressions of outcomes on covariates with the treatment partialled out.
-
-    Parameters
-    ----------
-    outcome
-        Shape ``(unit, outcome)``.
-    treatment
-        0 or 1, shape ``(unit,)``.
-    covariates
-        Shape ``(unit, covariate)``, finite and free of the treatment, as
-        `check_covariates` sees to.
-    fold
-        Shape ``(split, unit)``.
-    weights, group
-        Shape ``(unit,)``.
-
-    References
-    ----------
-    Robinson (1988).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from distcausal.images.orthogonal import covariate_baseline
-    >>> x, w = np.linspace(-1, 1, 40)[:, None], np.tile([0.0, 1.0], 20)
-    >>> fold = np.tile([[0, 0, 1, 1]], (1, 10))
-    >>> found = covariate_baseline(
-    ...     2 * x + w[:, None], w, x, fold, weights=np.ones(40), group=np.arange(40)
-    ... )
-    >>> rest = found.residuals(2 * x + w[:, None], fold)[0, :, 0]
-    >>> round(float(rest[1::2].mean() - rest[::2].mean()), 2), float(rest.std()) < 0.51
-    (1.0, True)
-    """
-    if not np.isfinite(covariates).all():
-        raise DataError(
-            f"{int((~np.isfinite(covariates)).sum())} covariate values are missing or "
-            "infinite. Fill them in, or leave those units out."
-        )
-    columns = regressors(np.zeros((len(outcome), 0)), covariates, weights)
-    arms = [
-        fold_sums(columns, outcome, fold, weights * (treatment == w), group)
-        for w in (0, 1)
-    ]
-    slopes = [
-        _within_arms([training_sums(arm, earlier=earlier) for arm in arms]).slope
-        for earlier in (False, True)
-    ]
-    return Baseline(columns, *slopes)
-
-
-def _within_arms(arms: list[FoldSums]) -> RidgeFits:
-    """Ridge regressions on deviations from the means of the arms."""
-    moments = np.zeros_like(arms[0].moments)
-    for arm in arms:
-        mean = arm.moments[..., 0, 1:]
-        mass = np.where(arm.mass > 0, arm.mass, 1.0)[..., None, None]
-        moments[..., 1:, 1:] += arm.moments[..., 1:, 1:]
-        moments[..., 1:, 1:] -= mean[..., :, None] * mean[..., None, :] / mass
-    total = np.sum([arm.mass for arm in arms], axis=0)
-    square = np.sum([arm.square for arm in arms], axis=0)
-    moments[..., 0, 0] = total
-    return ridge(FoldSums(total, square, moments, arms[0].columns))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -181,7 +64,7 @@ class EffectParts(Result):
 
     References
     ----------
-    Robinson (1988); Chernozhukov, Demirer, Duflo and Fernández-Val (2025).
+    Chernozhukov, Demirer, Duflo and Fernández-Val (2025).
     """
 
     cite_as: ClassVar[str] = "image_effects"

@@ -27,6 +27,7 @@ from distcausal.images.family import Family
 from distcausal.images.folds import make_folds
 from distcausal.images.model import Layout
 from distcausal.images.nuisance import (
+    Learner,
     Propensities,
     outcome_regressions,
     propensities,
@@ -280,7 +281,9 @@ def posterior_fit(
     return fit, posterior
 
 
-def score(encoded: Encoded, folds: int, splits: int, seed: Seed) -> Scored:
+def score(
+    encoded: Encoded, folds: int, splits: int, learner: Learner | None, seed: Seed
+) -> Scored:
     """Deal folds and cross-fit regressions, probabilities and scores."""
     trial = encoded.trial
     fold = make_folds(
@@ -296,6 +299,7 @@ def score(encoded: Encoded, folds: int, splits: int, seed: Seed) -> Scored:
         weights=trial.weights,
         group=trial.group,
         covariates=covariates,
+        learner=learner,
     )
     known = trial.propensity is not None
     chance = propensities(

@@ -427,3 +427,33 @@ def test_two_villages_leave_no_cluster_and_this_is_said_once() -> None:
     for answer in asked:
         with pytest.raises(DesignError, match="all of 2 clusters have collapsed"):
             answer()
+
+
+def test_the_users_own_regression_serves_the_scores() -> None:
+    """Predicting zero leaves inverse probability weighting, written out by hand."""
+    shapes = []
+
+    def nothing(seen: np.ndarray, outcome: np.ndarray, weights: np.ndarray) -> Any:
+        shapes.append((seen.shape[1], outcome.shape[1], weights.min() > 0))
+        return lambda rows: np.zeros((len(rows), outcome.shape[1]))
+
+    found = fit(outcome_learner=nothing)
+    y, w = columns()["y"], columns()["w"]
+    by_hand = np.mean(np.where(w == 1, y, -y) / 0.5)
+    assert found.ate.estimate == pytest.approx(by_hand, rel=1e-12)
+    assert set(shapes) == {(usual().plain.shape[1], 1, True)}
+    assert found.ate.std_error > usual().ate.std_error
+    with pytest.raises(DesignError, match="outcome_learner should be a function"):
+        fit(outcome_learner="boosting")
+
+
+def test_what_covariates_explain_is_no_effect_though_treatment_goes_with_them() -> None:
+    draw = np.random.default_rng(5)
+    x = draw.normal(size=UNITS) + 1.5 * columns()["w"]
+    data = trial_data(x=x, y=columns()["y"] + 3 * x)
+    found = fit(data, covariates=["x"], propensity=None)
+    effects = found.cluster_effects()
+    assert abs(effects["model_estimate"] - [0.0, 3.0]).max() < 0.5
+    assert abs(found.ate.estimate - 1.5) < 4 * found.ate.std_error < 2.0
+    alone = fit(trial_data(y=columns()["y"] + 3 * x))
+    assert alone.ate.estimate > 5.0

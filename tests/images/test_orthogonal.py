@@ -1,4 +1,4 @@
-"""What covariates explain is taken out without the effect; copies of it are found."""
+"""Columns made from the treatment are found; effects are split between sources."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distcausal.errors import DataError, DataWarning, DesignError
-from distcausal.images.orthogonal import covariate_baseline, effect_parts
+from distcausal.images.orthogonal import effect_parts
 from distcausal.images.scores import example_scores
 from distcausal.images.treatment_copies import check_covariates
 from tests.images.test_homogeneity import linear_trial
@@ -16,50 +16,6 @@ from tests.oracles import images as oracle
 
 seeds = st.integers(0, 60)
 UNITS = 240
-
-
-def trial(seed: int, pull: float = 0.0):
-    """Outcomes linear in two covariates; with ``pull`` they also decide treatment."""
-    draw = np.random.default_rng(seed)
-    x = draw.normal(size=(UNITS, 2))
-    arm = (pull * x[:, 0] + draw.normal(size=UNITS) > 0).astype(int)
-    outcome = 3 * x[:, [0]] + arm[:, None] + 0.1 * draw.normal(size=(UNITS, 1))
-    fold = np.stack([draw.permutation(np.arange(UNITS) % 3) for _ in range(2)])
-    return outcome, arm, x, fold, {"weights": np.ones(UNITS), "group": np.arange(UNITS)}
-
-
-@given(seeds, st.sampled_from([0.0, 2.0]))
-def test_the_effect_stays_in_the_residual_however_treatment_goes_with_covariates(
-    seed, pull
-):
-    outcome, arm, x, fold, used = trial(seed, pull)
-    rest = covariate_baseline(outcome, arm, x, fold, **used).residuals(outcome, fold)
-    for split in range(2):
-        means = [rest[split, arm == w, 0].mean() for w in (0, 1)]
-        assert abs(means[1] - means[0] - 1) < 0.15
-        assert rest[split, arm == 1, 0].std() < 0.3
-
-
-@given(seeds)
-def test_a_fold_has_no_part_in_what_is_removed_for_it(seed):
-    outcome, arm, x, fold, used = trial(seed)
-    inside = fold[0] == 1
-    other = np.where(inside[:, None], 50.0, outcome)
-    one, two = (covariate_baseline(y, arm, x, fold, **used) for y in (outcome, other))
-    assert np.allclose(one.other[0, 1], two.other[0, 1])
-    assert not np.allclose(one.other[0, 0], two.other[0, 0])
-    later = np.where((fold[0] >= 1)[:, None], 50.0, outcome)
-    three = covariate_baseline(later, arm, x, fold, **used)
-    assert np.allclose(one.before[0, 1], three.before[0, 1])
-    removed = one.removed(outcome, 0, 1)
-    assert np.allclose(removed[inside], one.residuals(outcome, fold)[0, inside])
-
-
-def test_missing_covariates_are_refused():
-    outcome, arm, x, fold, used = trial(0)
-    x[:2, 1] = np.nan
-    with pytest.raises(DataError, match="2 covariate values are missing"):
-        covariate_baseline(outcome, arm, x, fold, **used)
 
 
 def frames(arm: np.ndarray) -> dict[str, np.ndarray]:

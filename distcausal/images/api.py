@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from distcausal._base.keys import Seed, check_seed, seed_record
+from distcausal._base.keys import Seed, seed_record
 from distcausal._base.progress import steps
 from distcausal._base.session import versions
-from distcausal.errors import DesignError, check_choice
+from distcausal.errors import DesignError
 from distcausal.images.aipw import design_effects
 from distcausal.images.arguments import as_cache, check_kinds, check_penalty, told
 from distcausal.images.check import Asked, Roles, read_trial
 from distcausal.images.diagnosed import warn_of
 from distcausal.images.diagnostics import first_checks
-from distcausal.images.engines import Engine, as_engine, check_whole
+from distcausal.images.engines import Engine, as_engine
 from distcausal.images.families import as_family
 from distcausal.images.family import Family
 from distcausal.images.result import ImageEffects
@@ -189,19 +189,10 @@ def image_effects(
     [0.0, 2.0]
     """
     begun = perf_counter()
-    check_seed(seed)
-    check_choice("variance", variance, ("arm", "common", "arm_cluster"))
-    check_choice("latent_level", latent_level, ("image", "unit"))
-    check_whole("clusters", clusters, 1)
-    check_kinds(
-        encoder=encoder,
-        image_intercepts=image_intercepts,
-        folds=folds,
-        splits=splits,
-        outcome_learner=outcome_learner,
-    )
+    given = locals()
+    check_kinds(given)
     cache = as_cache(cache)
-    settings = _settings(locals())
+    settings = _settings(given)
     chosen, solver = _encoder_and_engine(encoder, engine)
     model = Model(
         clusters=clusters,
@@ -212,20 +203,7 @@ def image_effects(
         ate_penalty=check_penalty(ate_penalty, family),
         engine=solver,
     )
-    roles = Roles(
-        image=image,
-        image_key=image_key,
-        treatment=treatment,
-        outcome=outcome,
-        covariates=covariates,
-        propensity=propensity,
-        cluster=cluster,
-        weights=weights,
-        reference=reference,
-        missing=missing,
-        levels=levels,
-    )
-    asked = read_trial(data, roles)
+    asked = read_trial(data, Roles.among(given))
     # Compiling for a new size or model takes seconds, however small the trial.
     with steps(progress, count=4, long=True) as begin:
         begin("encoding images")

@@ -14,27 +14,31 @@ from typing import Any
 
 import numpy as np
 
+from distcausal._base.keys import check_seed
 from distcausal.errors import DesignError, check_choice
+from distcausal.images.engines import check_whole
 from distcausal.images.families import as_family
 from distcausal.images.features import FeatureCache
 from distcausal.images.folds import check_counts
 
 __all__ = ["as_cache", "check_kinds", "check_penalty", "told"]
 
+_CHOICES = {
+    "variance": ("arm", "common", "arm_cluster"),
+    "latent_level": ("image", "unit"),
+    "image_intercepts": (None, True, False),
+}
 _FEW = 20  # names of columns, not one entry per unit
 
 
-def check_kinds(
-    *,
-    encoder: Any,
-    image_intercepts: Any,
-    folds: Any,
-    splits: Any,
-    outcome_learner: Any,
-) -> None:
+def check_kinds(given: Mapping[str, Any]) -> None:
     """Raise `DesignError` for arguments of `image_effects` that are no such thing."""
-    check_choice("image_intercepts", image_intercepts, (None, True, False))
-    check_counts(folds, splits)
+    check_seed(given["seed"])
+    check_whole("clusters", given["clusters"], 1)
+    check_counts(given["folds"], given["splits"])
+    for name, choices in _CHOICES.items():
+        check_choice(name, given[name], choices)
+    encoder, learner = given["encoder"], given["outcome_learner"]
     if isinstance(encoder, type):
         raise DesignError(
             f"encoder is the class {encoder.__name__}; write {encoder.__name__}() with "
@@ -46,10 +50,10 @@ def check_kinds(
             f"encoder {encoder!r} should be RandomConvFeatures(), PCA(), SmallCNN(), "
             "Precomputed(...), Sequence(...) or another object that has fit or train."
         )
-    if outcome_learner is not None and not callable(outcome_learner):
+    if learner is not None and not callable(learner):
         raise DesignError(
             f"outcome_learner should be a function of columns, outcomes and weights "
-            f"that returns a function of columns, not {outcome_learner!r}."
+            f"that returns a function of columns, not {learner!r}."
         )
 
 

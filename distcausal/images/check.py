@@ -8,8 +8,8 @@ stand in the order in which they are first met.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 
@@ -69,6 +69,11 @@ class Roles:
     reference: Any
     missing: str
     levels: Any
+
+    @classmethod
+    def among(cls, given: Mapping[str, Any]) -> Self:
+        """Roles among the arguments of a call."""
+        return cls(**{field.name: given[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True, kw_only=True)

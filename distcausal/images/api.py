@@ -113,7 +113,8 @@ def image_effects(
         Columns fixed before treatment, which enter the baseline and the propensity,
         in standard deviations from their mean.
     propensity
-        Known probability of treatment, a number or a column. None: it is estimated.
+        Known probability of treatment, a number or a column; with ``reference``, that
+        of the arm it names second. None: it is estimated.
     cluster
         Labels of units that are not independent, such as villages. Units that share an
         image, or copies of it, are never taken as independent.

@@ -19,7 +19,7 @@ from distcausal.images.diagnosed import Check, judged
 if TYPE_CHECKING:
     from distcausal.images.result import ImageEffects
 
-__all__ = ["CONTINUOUS", "few_groups", "of_data", "of_noise", "of_outcome"]
+__all__ = ["CONTINUOUS", "few_groups", "of_chance", "of_data", "of_noise", "of_outcome"]
 
 CONTINUOUS = ("normal", "student", "lognormal")
 _GROUPS = 50
@@ -27,12 +27,14 @@ _MASS = 0.05  # share at one value that no continuous law has
 _SINGLE = 0.5
 _SKEW, _TAILS = 1.0, 3.0
 _Z = 3.0
+_DECLARED = 4.0
 
 
 def of_data(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Iterator[Check]:
     """Groups, outcomes, their noise, arms within images, dependence of places."""
     yield few_groups(fit)
     yield from of_outcome(fit)
+    yield from of_chance(fit)
     if fit.model.family.name in CONTINUOUS:
         yield from of_noise(fit, residual)
     if coords is not None:
@@ -79,6 +81,31 @@ def of_outcome(fit: ImageEffects) -> Iterator[Check]:
         "units have one arm: the treatment was assigned by place, and the number of "
         "images, not of units, is what intervals rest on. Name the assigned groups "
         "with cluster=.",
+    )
+
+
+def of_chance(fit: ImageEffects) -> Iterator[Check]:
+    """Whether as many were treated as the probabilities that were named foresee.
+
+    Nothing else would tell that they are those of the other arm, on which every score
+    rests. Groups treated together count as one draw.
+    """
+    trial = fit.trial
+    if trial.propensity is None:
+        return
+    more = trial.weights * (trial.treatment - trial.propensity)
+    each = np.bincount(trial.group, more)
+    size = np.sqrt(each @ each)
+    total = trial.weights.sum()
+    yield judged(
+        "treated share less that foreseen, in errors",
+        abs(each.sum()) / size if size > 0 else 0.0,
+        _DECLARED,
+        about="data",
+        remark=f"{trial.weights @ trial.treatment / total:.1%} are treated, where "
+        f"propensity foresees {trial.weights @ trial.propensity / total:.1%}: it "
+        "should be the probability of the arm that counts as treated, which reference= "
+        "names second. Check it, or leave it out to have it estimated.",
     )
 
 

@@ -16,7 +16,13 @@ import numpy as np
 from distcausal._base.session import versions
 from distcausal.images.aipw import assigned, clusters_named
 from distcausal.images.checks import balance, late_gain, membership_gap
-from distcausal.images.data_checks import CONTINUOUS, of_data, of_noise, of_outcome
+from distcausal.images.data_checks import (
+    CONTINUOUS,
+    of_chance,
+    of_data,
+    of_noise,
+    of_outcome,
+)
 from distcausal.images.diagnosed import Check, Diagnostics, judged
 from distcausal.images.stages import layout_for
 from distcausal.images.stretch import GRID, model_residuals, stretch_profile
@@ -122,7 +128,7 @@ def diagnose(fit: ImageEffects, *, coords: Any = None) -> Diagnostics:
 
 
 def first_checks(fit: ImageEffects) -> Iterator[Check]:
-    """Checks that cost nothing, for every fit: mass points, arms, tiny clusters.
+    """Checks that cost nothing, for every fit: outcomes, arms, tiny clusters.
 
     Of a fit whose noise may differ between clusters also the shape of its residuals.
     """
@@ -130,6 +136,7 @@ def first_checks(fit: ImageEffects) -> Iterator[Check]:
     weights = fit.trial.weights / fit.trial.weights.sum()
     share = weights @ prior
     yield from of_outcome(fit)
+    yield from of_chance(fit)
     # Clusters that have collapsed were warned of where they did, and once is enough.
     few, none = share * len(fit.keys) < 1, np.zeros(len(share), bool)
     yield _of_lost(few & ~fit.design.collapsed, none)
@@ -315,7 +322,7 @@ def _of_gaps(fit: ImageEffects) -> Iterator[Check]:
     advice = (
         "the baseline, which is that of the untreated, may have taken up what the "
         "treatment does. See whether the fit is another with the arms exchanged, as by "
-        "reference=(1, 0), or with covariates"
+        "reference=(1, 0) with propensity that of the other arm, or with covariates"
         if abs(by_design) > abs(model)
         else "the model's clusters may describe noise or the shape of outcomes. Fit "
         "fewer, or take another family"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["EffectBounds", "effect_bounds", "makarov"]
 
 _LEVELS = np.arange(1, 1000) / 1000
-_ROUNDING = 1e-9  # relative to the largest number in a comparison
+_ROUNDING = 1e-12  # relative to the largest number in a comparison
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

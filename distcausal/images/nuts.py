@@ -224,7 +224,8 @@ def convergence(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    Each ``(parameter,)``. A parameter that does not move at all has R-hat 1.
+    Each ``(parameter,)``. A parameter that does not move at all has R-hat 1, one that
+    is stuck at several places has an infinite one.
 
     References
     ----------
@@ -237,7 +238,8 @@ def convergence(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     between = parts.mean(axis=1).var(axis=0, ddof=1)
     total = within * (half - 1) / half + between
     still = within == 0  # what is not a number has not converged
-    r_hat = np.where(still, 1.0, np.sqrt(total / np.where(still, 1.0, within)))
+    stuck = np.where(between > 0, np.inf, 1.0)
+    r_hat = np.where(still, stuck, np.sqrt(total / np.where(still, 1.0, within)))
     centred = parts - parts.mean(axis=1, keepdims=True)
     wave = np.fft.rfft(centred, n=2 * half, axis=1)
     lagged = np.fft.irfft(np.abs(wave) ** 2, axis=1)[:, :half] / half

@@ -200,6 +200,11 @@ def test_a_trial_that_follows_the_model_has_nothing_to_look_at():
             "cluster=",
         ),
         (
+            {"treatment": (np.arange(UNITS) % 10 < 3).astype(int)},
+            "treated share less that foreseen",
+            "reference= names second",
+        ),
+        (
             {"course": np.linspace(0, 1000, 100)},
             "gain in the last tenth of the search",
             "steps=3000",

@@ -59,6 +59,12 @@ def test_a_parameter_that_never_moves_has_converged():
     assert np.isfinite(ess)
 
 
+def test_chains_that_are_stuck_in_different_places_have_not_converged():
+    draws = np.stack([np.zeros((50, 1)), np.full((50, 1), 5.0)])
+    r_hat, _ = convergence(draws)
+    assert np.isposinf(r_hat)
+
+
 def test_a_chain_that_left_the_numbers_has_not_converged():
     draws = walks(0, 0.5, draws=50)
     draws[0, 3] = np.nan

@@ -146,7 +146,8 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
         experiment = roles.propensity is not None
         check_covariates(columns[kept], treatment, names, experiment=experiment)
     covariates, names = standardised(columns[kept], names, weights)
-    outcome = _outcome(part, _rows(roles.outcome, kept, len(data)), roles, weights)
+    column = _rows(roles.outcome, kept, len(data))
+    outcome = _outcome(part, column, roles, weights, treatment)
     refuse_outcome(covariates, names, outcome.values, weights)
     keys, image = _positions(label[kept])
     cluster = _clusters(data, roles.cluster, kept)
@@ -175,10 +176,14 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
 
 
 def _outcome(
-    data: RandomDistributions, column: Any, roles: Roles, weights: np.ndarray
+    data: RandomDistributions,
+    column: Any,
+    roles: Roles,
+    weights: np.ndarray,
+    arms: np.ndarray,
 ) -> Outcome:
     """Coordinates of the outcomes of the units kept, which have to differ."""
-    found = read_outcome(data, column, levels=roles.levels, weights=weights)
+    found = read_outcome(data, column, levels=roles.levels, weights=weights, arms=arms)
     if np.ptp(found.values, axis=0).max() == 0:
         raise DataError(
             f"all {len(data)} units have the same outcome, {found.values[0, 0]:g}; "

@@ -3,9 +3,9 @@
 For each split and fold two models are fitted, one to all other folds and one to the
 folds before it; of the last fold they are the same. None has seen an outcome or an arm
 of the fold that it predicts, not even through a mean, where the outcome is a number.
-The basis in which distributions are written, and a point mass that is not given, come
-from all units; neither looks at the treatment. The lanes share one compiled scan, in
-groups small enough for memory.
+The basis in which distributions are written, how much their draws vary by arm, and a
+point mass that is not given come from all units; none of it compares means between
+arms. The lanes share one compiled scan, in groups small enough for memory.
 """
 
 from __future__ import annotations

@@ -118,6 +118,7 @@ def read_outcome(
     *,
     levels: Any = None,
     weights: np.ndarray | None = None,
+    arms: np.ndarray | None = None,
 ) -> Outcome:
     """Bring outcomes to coordinates.
 
@@ -133,7 +134,11 @@ def read_outcome(
         known at some levels those from their lowest to their highest. What lies beyond
         the outermost is represented by them.
     weights
-        Weights of units in the principal components, shape ``(unit,)``; equal if None.
+        Weights of units in the principal components and in averages of sampling
+        variances, shape ``(unit,)``; equal if None.
+    arms
+        Labels of units whose sampling variances are averaged, ``(unit,)``; one arm if
+        None.
 
     Returns
     -------
@@ -158,11 +163,13 @@ def read_outcome(
 
     The coordinate on a function f of the level is an L-statistic. A draw at level U
     moves it by h(U) over the number of draws, where h has increments f dQ, so its
-    variance is that of h(U); for the mean, h is the quantile function itself. One draw
-    does not show its spread, and two show none of the shape: such units get the average
-    over the others, per draw, and where no unit has three draws, counted as equally
-    weighted ones, only the mean is kept. The formula is for many draws; where it gives
-    more than the coordinates vary in all, it is lowered to that.
+    variance is that of h(U); for the mean, h is the quantile function itself. What one
+    draw varies by is averaged over the units of an arm: a unit's own estimate goes with
+    its mean wherever laws are skewed, so that low outcomes would count for more and
+    effects be found too small. One draw does not show its spread, and two show none of
+    the shape: they have no part in those averages, and where no unit has three draws,
+    counted as equally weighted ones, only the mean is kept. The formula is for many
+    draws; where it gives more than the coordinates vary in all, it is lowered to that.
 
     Examples
     --------
@@ -193,7 +200,9 @@ def read_outcome(
     if draws.max() <= _NO_SHAPE:
         basis = basis[:1]
     values = np.column_stack([mean, deviation @ (mass * basis[1:]).T])
-    known = _sampling_variance(data, curves, _Grid(grid, mass, basis), draws)
+    known = _sampling_variance(
+        data, curves, _Grid(grid, mass, basis), draws, share, arms
+    )
     whole = share @ (values - share @ values) ** 2
     part = share @ known
     used = part <= _MOST_NOISE * whole
@@ -337,7 +346,12 @@ def _draws(data: RandomDistributions) -> np.ndarray:
 
 
 def _sampling_variance(
-    data: RandomDistributions, curves: np.ndarray, grid: _Grid, draws: np.ndarray
+    data: RandomDistributions,
+    curves: np.ndarray,
+    grid: _Grid,
+    draws: np.ndarray,
+    share: np.ndarray,
+    arms: np.ndarray | None,
 ) -> np.ndarray:
     """Variance of the coordinates from finitely many draws, ``(unit, outcome)``."""
     each = 1 / draws  # zero for laws known exactly
@@ -352,8 +366,20 @@ def _sampling_variance(
     # Two draws have one jump, at level one half, where odd functions vanish.
     shown = np.tile((draws > _NO_SHAPE)[:, None], len(grid.basis))
     shown[:, 0] = several
-    usual = [column[seen].mean() for column, seen in zip(own.T, shown.T, strict=True)]
-    return np.where(shown, own, usual) * each[:, None]
+    mass = shown * share[:, None]
+    overall = _averages(own, mass, 0.0)
+    usual = np.tile(overall, (len(data), 1))
+    for arm in () if arms is None else np.unique(arms):
+        inside = arms == arm
+        usual[inside] = _averages(own, mass * inside[:, None], overall)
+    return usual * each[:, None]
+
+
+def _averages(values: np.ndarray, mass: np.ndarray, other: Any) -> np.ndarray:
+    """Weighted averages of columns, others where there is no weight, ``(outcome,)``."""
+    total = mass.sum(axis=0)
+    found = (mass * values).sum(axis=0) / np.where(total > 0, total, 1.0)
+    return np.where(total > 0, found, other)
 
 
 def _spread_of_draws(data: SampleDistributions, grid: _Grid) -> np.ndarray:

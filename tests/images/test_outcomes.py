@@ -130,7 +130,7 @@ def test_exact_laws_have_no_sampling_variance_and_single_draws_borrow_one():
     mixed = dc.RandomDistributions.from_samples([rng.normal(size=9), [1.0], [0.0, 2.0]])
     known = read_outcome(mixed).known_variance
     per_draw = known * np.array([9, 1, 2])[:, None]
-    assert_allclose(per_draw[1], per_draw[[0, 2]].mean(axis=0))
+    assert_allclose(per_draw, per_draw[[1, 1, 1]])
 
 
 def seen_twice(units, draws, seed=0):
@@ -161,9 +161,13 @@ def test_two_draws_borrow_what_they_do_not_show_of_the_shape():
     found = read_outcome(dc.RandomDistributions.from_samples(drawn))
     assert found.size > 1
     per_draw = found.known_variance * draws[:, None]
-    few, many = per_draw[draws == 2, 1:], per_draw[draws == 40, 1:]
-    assert_allclose(few, np.broadcast_to(many.mean(axis=0), few.shape), rtol=1e-9)
-    assert np.ptp(per_draw[draws == 2, 0]) > 0  # spreads they do show
+    assert_allclose(per_draw, np.broadcast_to(per_draw[0], per_draw.shape))
+    many = dc.RandomDistributions.from_samples(
+        [own for own, count in zip(drawn, draws, strict=True) if count == 40]
+    )
+    # The bases of all units and of two thirds of them are nearly the same.
+    alone = 40 * read_outcome(many).known_variance[0]
+    assert_allclose(per_draw[0, 1], alone[1], rtol=0.1)
 
 
 def test_curves_are_read_where_they_are_known():
@@ -196,10 +200,27 @@ def test_uneven_weights_of_draws_count_as_fewer():
     data = dc.RandomDistributions.from_samples(drawn, weights=weights)
     known = read_outcome(data).known_variance[:, 0]
     count = 12**2 / (81 + 3)
-    for row, share, found in zip(drawn, weights, known, strict=True):
+    own = []
+    for row, share in zip(drawn, weights, strict=True):
         mean = np.average(row, weights=share)
         variance = np.average((np.array(row) - mean) ** 2, weights=share)
-        assert_allclose(found, variance / (count - 1), rtol=1e-9)
+        own.append(variance / (count - 1))
+    assert_allclose(known, np.mean(own), rtol=1e-9)
+
+
+def test_units_of_an_arm_share_what_their_draws_vary_by():
+    rng = np.random.default_rng(4)
+    arms = np.arange(40) % 2
+    drawn = (1 + 2 * arms[:, None]) * rng.exponential(size=(40, 8)) + arms[:, None]
+    weights = np.where(np.arange(40) < 20, 1.0, 3.0)
+    data = dc.RandomDistributions.from_samples(list(drawn))
+    known = read_outcome(data, weights=weights, arms=arms).known_variance[:, 0]
+    for arm in (0, 1):
+        inside = arms == arm
+        each = drawn[inside].var(axis=1, ddof=1) / 8
+        assert_allclose(known[inside], np.average(each, weights=weights[inside]))
+    alone = read_outcome(data, weights=np.where(arms == 0, 1.0, 0.0), arms=arms)
+    assert_allclose(alone.known_variance[arms == 1, 0], alone.known_variance[0, 0])
 
 
 def test_one_level_and_one_shape_need_one_coordinate():

@@ -147,7 +147,8 @@ def image_effects(
         What predicts outcomes in the scores by design, ridge regression by default:
         takes columns ``(row, column)``, outcomes ``(row, outcome)`` and weights
         ``(row,)`` of one arm's units in other folds, and returns a function from
-        columns to outcomes. Columns are features of the image, then covariates.
+        columns to outcomes. Columns are features of the image, then covariates. Laws
+        by cluster, ``fit.distributions``, stay with ridge.
     folds, splits
         Folds of a cross-fit, and how often it is repeated with other folds.
     cache

@@ -70,8 +70,9 @@ class Comparison(Result):
         Log density that the widely applicable information criterion expects of new
         images, from the fit to all of them, ``(number,)``.
     p_value
-        Test of equal effects in the clusters found out of fold, ``(number,)``; NaN for
-        one cluster, where there is nothing to test.
+        Test of equal effects in the clusters found out of fold, on the first split of
+        the fit alone, ``(number,)``; NaN for one cluster, where there is nothing to
+        test. `ImageEffects.homogeneity_test` joins all splits: report that.
     selected
         Smallest number within one standard error of the best.
     settings
@@ -180,7 +181,8 @@ class Comparison(Result):
                 "gain: held-out log density less that of one cluster. behind: that of "
                 "the best less its own. * is the smallest number that is less than one "
                 "standard error behind.",
-                "p-value: equal effects in the clusters, judged out of fold.",
+                "p-value: equal effects in the clusters, judged out of fold on one "
+                "split. homogeneity_test() of a fit joins all of its splits.",
             ),
         )
 

@@ -19,11 +19,13 @@ from distcausal._base.progress import steps as announce
 from distcausal.errors import DesignError
 from distcausal.images.em_steps import Rows, State, closed, expect, maximise, opened
 from distcausal.images.engines import EngineFit, Problem, check_whole
+from distcausal.images.model import places
 
 __all__ = ["EM", "rows_of"]
 
 _STOP = 1e-2  # change of a parameter that ends the iteration; their spread is 0.05 up
 _WIDEST = 3.0  # no prior of the model is wider
+_WIDEST_GAP = 1.1  # of the logarithm of a half-normal number, which priors of gaps are
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,13 @@ class EM:
         evidence, lane, layout = problem.evidence, problem.lane, problem.layout
         bend = double(curvature)(mode[None], evidence, lane, layout=layout)
         width = 1 / np.sqrt(np.maximum(np.diag(bend), 1 / _WIDEST**2))
-        return normal_draws(mode, root_inverse(bend, width), self.draws, seed)
+        factor = root_inverse(bend, width)
+        # Where effects of a mode coincide the logarithm of their gap is free to fall,
+        # and a normal law around it would have it rise as far.
+        gaps = factor[places(layout)["gaps"]]
+        size = np.sqrt(np.sum(gaps**2, axis=1, keepdims=True))
+        factor[places(layout)["gaps"]] = gaps / np.maximum(size / _WIDEST_GAP, 1.0)
+        return normal_draws(mode, factor, self.draws, seed)
 
 
 class Found(NamedTuple):

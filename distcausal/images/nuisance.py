@@ -208,8 +208,15 @@ def _one_fit(
     inside: np.ndarray,
 ) -> np.ndarray:
     train = part & (weight > 0)
-    predict = learner(columns[train], outcome[train], weight[train])
-    found = np.asarray(predict(columns[inside]), dtype=float)
+    try:
+        predict = learner(columns[train], outcome[train], weight[train])
+        found = np.asarray(predict(columns[inside]), dtype=float)
+    except Exception as error:
+        error.add_note(
+            f"while outcome_learner learnt from {int(train.sum())} units of one arm to "
+            f"predict {int(inside.sum())} others"
+        )
+        raise
     want = (int(inside.sum()), outcome.shape[1])
     if found.shape == want[:1] and want[1] == 1:
         found = found[:, None]

@@ -36,7 +36,7 @@ DEFAULT_LEVELS = np.arange(1, 100) / 100
 MOST_OUTCOMES = 6
 _KEPT = 0.99
 _MOST_NOISE = 0.5  # share of a component's variance that finite draws may explain
-_NO_SHAPE = 2 + 1e-9  # draws, counted as equally weighted ones, that show no shape
+_NO_SHAPE = 2.5  # draws, counted as equally weighted ones, below which none shows
 _LEVEL_ROUNDING = 1e-12
 _ROUNDING = 1e-10  # deviations below this share of the largest value are rounding
 

@@ -168,29 +168,30 @@ def _joined(asked: Asked, features: np.ndarray) -> Trial:
     """Trial in which images that are copies of each other are in one group.
 
     Only images with equal features can be copies, so few have to be read again. Where
-    all are copies of one, as images left blank are, they join nobody.
+    all are copies of one, or images were left blank, they join nobody.
     """
-    from distcausal.images.scan import duplicates, first_copies
-
     trial = asked.trial
-    copy = np.arange(len(trial.keys))
-    alike = first_copies(features) if features.shape[1] else np.zeros_like(copy)
-    count = np.bincount(alike, minlength=len(copy))
-    suspects = np.flatnonzero(count[alike] > 1)
-    if suspects.size:
-        chosen: Any = _Some(asked.source, trial.keys[suspects])
-        copy[suspects] = suspects[duplicates(chosen)]
-    copies = trial.keys[copy != np.arange(len(copy))].tolist()
-    if copies and len(copies) == len(copy) - 1:
+    own = np.arange(len(trial.keys))
+    copy, blank = _copies(asked, features)
+    if (alike := np.count_nonzero(copy != own)) == len(own) - 1 and alike:
         # One picture everywhere is no picture: it cannot say which units go together.
-        copy = np.arange(len(copy))
+        copy = own
         warn_user(
             f"all {len(copy)} images are copies of one under different keys, so they "
             "say nothing about units: groups are those of image_key and cluster= "
             "alone. Name what is not independent with cluster=.",
             DataWarning,
         )
-    elif copies:
+    elif blank.any():
+        copy = np.where(blank, own, copy)
+        warn_user(
+            f"{np.count_nonzero(blank)} of {len(copy)} images are blank, of one value "
+            f"throughout ({listing(trial.keys[blank].tolist())}): units there count as "
+            "places of their own, with one prediction for all. Leave them out, or name "
+            "what is not independent with cluster=.",
+            DataWarning,
+        )
+    if copies := trial.keys[copy != own].tolist():
         warn_user(
             f"{len(copies)} of {len(copy)} images are copies of others under another "
             f"key ({listing(copies)}). Their units stay in one fold and one group; "
@@ -199,6 +200,26 @@ def _joined(asked: Asked, features: np.ndarray) -> Trial:
         )
     group = groups_of(trial.keys, trial.image, copy, asked.cluster)
     return replace(trial, features=features, group=group)
+
+
+def _copies(asked: Asked, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First image with the same pixels, and whether several are blank, ``(image,)``."""
+    from distcausal.images.scan import duplicates, first_copies
+
+    keys = asked.trial.keys
+    copy, blank = np.arange(len(keys)), np.zeros(len(keys), bool)
+    alike = first_copies(features) if features.shape[1] else np.zeros_like(copy)
+    count = np.bincount(alike, minlength=len(copy))
+    suspects = np.flatnonzero(count[alike] > 1)
+    if not suspects.size:
+        return copy, blank
+    chosen: Any = _Some(asked.source, keys[suspects])
+    copy[suspects] = suspects[duplicates(chosen)]
+    repeated = np.unique(copy[copy != np.arange(len(copy))])
+    for place in repeated:
+        picture = asked.source.get(keys[[place]])[0]
+        blank[copy == place] = (picture == picture[(0,) * (picture.ndim - 1)]).all()
+    return copy, blank
 
 
 class _Some:

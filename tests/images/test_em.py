@@ -246,3 +246,14 @@ def test_a_known_part_of_the_noise_and_a_pull_are_refused_together():
 def test_counts_of_the_engine_are_whole_numbers(field):
     with pytest.raises(DesignError, match=field):
         dc.EM(**{field: 0})
+
+
+def test_draws_stay_near_a_mode_whose_effects_coincide():
+    """The gap's logarithm is hardly determined there; its exponential must not leap."""
+    sim = dc.datasets.make_image_effects(300, test=1, seed=0, gap=0.0)
+    encoder = dc.RandomConvFeatures(n_filters=32, size=8)
+    fit = dc.image_effects(
+        sim.data, **sim.roles, engine="em", splits=1, folds=2, encoder=encoder
+    )
+    draws = fit.posterior.effects[..., 0]
+    assert abs(draws - draws.mean(axis=0)).max() < 5 * fit.ate.std_error

@@ -172,6 +172,19 @@ def test_one_cluster_needs_no_images_that_differ() -> None:
     assert found.to_dict()["posterior"]["weights"].shape == (1, 50, 0, 1)
 
 
+def test_blank_images_join_nobody_and_other_copies_do() -> None:
+    image = columns()["image"].copy()
+    image[:70], image[71] = 0.0, image[70]
+    with pytest.warns(DataWarning) as said:
+        found = fit(trial_data(image=image), clusters=1)
+    told = [str(one.message) for one in said]
+    assert [text.split(" images are ")[0] for text in told] == ["70 of 120", "1 of 120"]
+    group = found.trial.group
+    assert len(set(group[:70])) == 70
+    assert group[70] == group[71]
+    assert found.scores.groups == 119
+
+
 def test_units_without_images_of_their_own_are_grouped_by_what_is_named() -> None:
     village = np.arange(UNITS) // 4
     with pytest.warns(DataWarning, match="are copies of one"):

@@ -178,6 +178,18 @@ def test_a_learner_that_predicts_nonsense_is_refused(wrong):
         outcome_regressions(outcome, arm, features, fold, learner=learner, **used)
 
 
+def test_what_a_learner_raises_says_where():
+    outcome, arm, features, fold, used = trial(4)
+
+    def learner(columns, response, weights):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine") as caught:
+        outcome_regressions(outcome, arm, features, fold, learner=learner, **used)
+    (note,) = caught.value.__notes__
+    assert "units of one arm to predict" in note
+
+
 def test_a_known_propensity_is_taken_as_it_is():
     _, arm, _, fold, used = trial(5)
     known = np.linspace(0.2, 0.8, UNITS)

@@ -57,9 +57,17 @@ class Record:
         Raises
         ------
         DataError
-            If the text describes another kind of object.
+            If the text is not what `to_json` wrote, or describes another kind of
+            object.
         """
-        found = _decode(json.loads(text))
+        try:
+            found = _decode(json.loads(text))
+        except (TypeError, ValueError, KeyError) as error:
+            raise DataError(
+                f"the text is not what to_json wrote ({type(error).__name__}: {error})."
+                f" Hand over the text itself, as in {cls.__name__}.from_json("
+                "Path(...).read_text())."
+            ) from error
         if not isinstance(found, cls):
             raise DataError(
                 f"the text holds a {type(found).__name__}, not a {cls.__name__}. "

@@ -15,7 +15,7 @@ from distcausal._base.table import Group, Pairs, Table, decimals, number, p_valu
 from distcausal.images._estimates import NOT_ESTIMATED
 from distcausal.images._frames import Verdict, tidy, treated_share, verdict_of
 from distcausal.images.aipw import clusters_named
-from distcausal.images.data_checks import few_groups
+from distcausal.images.data_checks import few_groups, one_arm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,15 +201,8 @@ def _losses(fit: ImageEffects) -> list[str]:
     groups = few_groups(fit)
     notes = [] if groups.fine else [groups.remark]
     units = len(fit.trial.ids)
-    count = np.bincount(fit.trial.image, minlength=len(fit.keys))
-    treated = np.bincount(fit.trial.image, fit.trial.treatment, len(fit.keys))
-    several = count > 1
-    alone = int((several & ((treated == 0) | (treated == count))).sum())
-    if alone:
-        notes.append(
-            f"{alone} of {int(several.sum())} images with several units have them all "
-            "in one arm."
-        )
+    if not (arms := one_arm(fit)).fine:
+        notes.append(arms.remark)
     if trimmed := fit.settings.get("trimmed", 0):
         notes.append(
             f"Weak overlap: the probability of treatment of {trimmed} of {units} units "

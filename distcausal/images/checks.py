@@ -13,6 +13,7 @@ import numpy as np
 __all__ = [
     "Autocorrelation",
     "MassPoint",
+    "OneArm",
     "balance",
     "late_gain",
     "mass_point",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 _NEIGHBOURS = 8
+_NEVER = 1e-300  # in place of a probability of zero, which has no logarithm
 _TOGETHER = 5  # units at one value that make it a point
 
 
@@ -72,29 +74,64 @@ def shape(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     return float(share @ scaled**3), float(share @ scaled**4 - 3)
 
 
-def single_arm(
-    image: np.ndarray, treatment: np.ndarray, weights: np.ndarray
-) -> tuple[float, int]:
-    """Share of the images with several units in which all have one arm, and how many.
+class OneArm(NamedTuple):
+    """Images with several units all of which have one arm.
 
-    Images with a single unit are left out: they could not be otherwise.
+    Attributes
+    ----------
+    share
+        Among images with several units.
+    images
+        How many of those there are.
+    chance, error
+        The share that assigning units one by one would lead to, and its standard
+        deviation.
+    """
+
+    share: float
+    images: int
+    chance: float
+    error: float
+
+
+def single_arm(
+    image: np.ndarray,
+    treatment: np.ndarray,
+    weights: np.ndarray,
+    propensity: np.ndarray | None = None,
+) -> OneArm:
+    """Count images with several units in which all have one arm.
+
+    Images with a single unit are left out: they could not be otherwise. Without known
+    probabilities of treatment, ``propensity``, the share treated stands for them.
 
     Examples
     --------
     >>> import numpy as np
     >>> from distcausal.images.checks import single_arm
-    >>> single_arm(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 0]), np.ones(5))
-    (0.5, 2)
+    >>> found = single_arm(
+    ...     np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 0]), np.ones(5)
+    ... )
+    >>> found.share, found.images, round(found.chance, 2)
+    (0.5, 2, 0.52)
     """
     there = weights > 0
-    units = np.bincount(image[there])
-    treated = np.bincount(image[there], treatment[there] == 1, len(units))
+    image, arm = image[there], treatment[there] == 1
+    units = np.bincount(image)
+    treated = np.bincount(image, arm, len(units))
     shared = units > 1
     count = int(shared.sum())
     if not count:
-        return 0.0, 0
-    one = (treated == 0) | (treated == units)
-    return float(one[shared].mean()), count
+        return OneArm(0.0, 0, 0.0, 0.0)
+    odds = np.full(len(arm), arm.mean()) if propensity is None else propensity[there]
+    all_of = [
+        np.exp(np.bincount(image, np.log(np.maximum(side, _NEVER)), len(units)))
+        for side in (odds, 1 - odds)
+    ]
+    alone = np.sum(all_of, axis=0)[shared]
+    one = ((treated == 0) | (treated == units))[shared]
+    error = np.sqrt(np.sum(alone * (1 - alone))) / count
+    return OneArm(float(one.mean()), count, float(alone.mean()), float(error))
 
 
 def late_gain(course: np.ndarray) -> tuple[float, float]:

@@ -19,12 +19,20 @@ from distcausal.images.diagnosed import Check, judged
 if TYPE_CHECKING:
     from distcausal.images.result import ImageEffects
 
-__all__ = ["CONTINUOUS", "few_groups", "of_chance", "of_data", "of_noise", "of_outcome"]
+__all__ = [
+    "CONTINUOUS",
+    "few_groups",
+    "of_chance",
+    "of_data",
+    "of_noise",
+    "of_outcome",
+    "one_arm",
+]
 
 CONTINUOUS = ("normal", "student", "lognormal")
 _GROUPS = 50
 _MASS = 0.05  # share at one value that no continuous law has
-_SINGLE = 0.5
+_APART = 4.0  # errors
 _SKEW, _TAILS = 1.0, 3.0
 _Z = 3.0
 _DECLARED = 4.0
@@ -53,12 +61,12 @@ def few_groups(fit: ImageEffects) -> Check:
         remark=f"{count} groups (places with an image of their own, or what cluster= "
         "names) are few: rules learnt on a part of them find clusters of little but "
         "noise, and intervals and tests hold in the limit of many. Take clusters as "
-        "suggestions, and rely on the average effect.",
+        "suggestions, rely on the average effect, and name propensity= if it is known.",
     )
 
 
 def of_outcome(fit: ImageEffects) -> Iterator[Check]:
-    """Mass points, and images whose units all have one arm."""
+    """Values that many units share, and images whose units all have one arm."""
     trial, family = fit.trial, fit.model.family.name
     if fit.outcome.scalar:
         point = mass_point(trial.outcome[:, 0], trial.weights)
@@ -71,16 +79,24 @@ def of_outcome(fit: ImageEffects) -> Iterator[Check]:
             f"{family} law does: clusters may tell apart that value from the others. "
             "Use family='hurdle', or one for counts or yes and no.",
         )
-    alone, shared = single_arm(trial.image, trial.treatment, trial.weights)
-    yield judged(
+    yield one_arm(fit)
+
+
+def one_arm(fit: ImageEffects) -> Check:
+    """Whether more images have one arm alone than units assigned one by one would."""
+    trial = fit.trial
+    found = single_arm(trial.image, trial.treatment, trial.weights, trial.propensity)
+    named = fit.settings.get("cluster") is not None
+    advice = "" if named else " Name the assigned groups with cluster=."
+    return judged(
         "share of shared images with one arm",
-        alone,
-        _SINGLE,
+        found.share,
+        found.chance + _APART * found.error,
         about="data",
-        remark=f"in {alone:.0%} of the {shared} images that several units share, all "
-        "units have one arm: the treatment was assigned by place, and the number of "
-        "images, not of units, is what intervals rest on. Name the assigned groups "
-        "with cluster=.",
+        remark=f"in {found.share:.0%} of the {found.images} images that several units "
+        f"share, all units have one arm, where assigning units one by one gives "
+        f"{found.chance:.0%}: the treatment was assigned by place, and the number of "
+        f"images, not of units, is what intervals rest on.{advice}",
     )
 
 

@@ -445,12 +445,29 @@ def test_balance_is_a_difference_of_weighted_means(seed):
     assert not none.any()
 
 
+@pytest.mark.parametrize("share", [0.5, 0.2, 0.1])
+def test_a_fair_lottery_of_pairs_is_not_taken_for_one_of_places(share):
+    rng = np.random.default_rng(0)
+    image, over, chances = np.arange(160) // 2, [], []
+    for _ in range(200):
+        arm = (rng.random(160) < share).astype(int)
+        found = single_arm(image, arm, np.ones(160), np.full(160, share))
+        over.append(found.share > found.chance + 4 * found.error)
+        chances.append(found.share)
+    assert found.chance == pytest.approx(share**2 + (1 - share) ** 2)
+    assert np.mean(chances) == pytest.approx(found.chance, abs=0.02)
+    assert np.std(chances) == pytest.approx(found.error, rel=0.2)
+    assert not any(over)
+    by_place = single_arm(image, np.repeat(np.arange(80) % 2, 2), np.ones(160))
+    assert by_place.share > by_place.chance + 4 * by_place.error
+
+
 def test_small_measures_are_what_they_say():
     values, heavy = np.repeat([1.0, 2.0], 5), np.repeat([9.0, 1.0], 5)
     assert mass_point(values, heavy) == (1.0, 0.9)
     image, arm = np.array([0, 0, 1, 1, 2, 3, 3]), np.array([1, 1, 0, 1, 1, 0, 0])
-    assert single_arm(image, arm, np.ones(7)) == (2 / 3, 3)
-    assert single_arm(np.arange(4), np.array([0, 1, 0, 1]), np.ones(4)) == (0.0, 0)
+    assert single_arm(image, arm, np.ones(7))[:2] == (2 / 3, 3)
+    assert single_arm(np.arange(4), np.array([0, 1, 0, 1]), np.ones(4))[:2] == (0, 0)
     assert late_gain(np.ones(100)) == (0.0, 0.0)
     assert late_gain(np.ones(1)) == (0.0, 0.0)
     gain, error = late_gain(np.random.default_rng(0).normal(size=4000))

@@ -167,14 +167,15 @@ def test_one_cluster_has_nothing_to_test():
     assert glance(fit)[["p_homogeneity", "calibration_slope"]].isna().all(axis=None)
 
 
-def test_images_with_units_in_one_arm_only_are_counted_where_images_are_shared():
+def test_images_with_units_in_one_arm_only_are_noted_where_chance_would_not_do_it():
     fit = fitted(images=60)
-    arms = [set(fit.trial.treatment[fit.trial.image == k]) for k in range(60)]
-    alone = sum(len(each) == 1 for each in arms)
-    expected = f"{alone} of 60 images with several units have them all in one arm"
-    assert (expected in notes(fit)) == (alone > 0)
-    assert alone > 0
-    assert "one arm" not in notes(fitted())
+    assert "one arm" not in notes(fit)
+    by_place = replace(fit.trial, treatment=fit.trial.image % 2)
+    fit = replace(fit, trial=by_place)
+    assert "in 100% of the 60 images that several units share" in notes(fit)
+    assert "Name the assigned groups" in notes(fit)
+    named = replace(fit, settings={**fit.settings, "cluster": "village"})
+    assert "Name the assigned groups" not in notes(named)
 
 
 def test_what_was_moved_or_left_out_is_counted():

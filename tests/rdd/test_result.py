@@ -85,6 +85,12 @@ def test_json_of_another_kind_is_refused_by_name():
         R3DResult.from_json(doubles.tests().to_json())
 
 
+@pytest.mark.parametrize("text", ["{}", "result.json", "[1, 2", None])
+def test_text_that_is_no_result_is_refused_with_a_remedy(text):
+    with pytest.raises(DataError, match=r"Hand over the text itself, .*read_text"):
+        R3DResult.from_json(text)
+
+
 def test_json_cannot_name_code_of_others():
     with pytest.raises(DataError, match="not ours"):
         R3DResult.from_json('{"kind": "os:system", "fields": {}}')

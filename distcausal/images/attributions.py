@@ -17,7 +17,7 @@ Symbols: ``m`` image, ``pi`` probability of a cluster, ``tau`` effects.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -103,10 +103,9 @@ def gradients(
     heads: Heads,
     images: np.ndarray,
     weight: np.ndarray,
-    kept: np.ndarray,
     *,
     cluster: int | None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Weighted sum over images of the gradient of `target`.
 
     Parameters
@@ -119,50 +118,43 @@ def gradients(
         Shape ``(node, *shape)``.
     weight
         Shape ``(node,)``.
-    kept
-        Positions of the draws whose own gradient is wanted.
     cluster
         As in `target`.
 
     Returns
     -------
-    The gradient averaged over all draws, shape ``(*shape)``, and those of the draws
-    kept, ``(draw, *shape)``.
+    The gradient of every draw, shape ``(draw, *shape)``.
     """
     size = 1 if len(images) == 1 else _NODES
-    total: tuple[Any, Any] | None = None
-    for part, scale in _tiles(images, weight, size):
-        found = _gradients(encoder, heads, part, scale, kept, cluster)
-        total = found if total is None else jax.tree.map(jnp.add, total, found)
-    assert total is not None
-    return np.asarray(total[0]), np.asarray(total[1])
+    parts = (
+        np.asarray(_gradients(encoder, heads, part, scale, cluster))
+        for part, scale in _tiles(images, weight, size)
+    )
+    return reduce(np.add, parts)
 
 
-@partial(jax.jit, static_argnums=(0, 5))
+@partial(jax.jit, static_argnums=(0, 4))
 def _gradients(
     encoder: Any,
     heads: Heads,
     images: Array,
     weight: Array,
-    kept: Array,
     cluster: int | None,
-) -> tuple[Array, Array]:
+) -> Array:
     """`gradients` of one tile of nodes."""
 
-    def one(image: Array) -> tuple[Array, Array]:
+    def one(image: Array) -> Array:
         features, pull = jax.vjp(encoder.traced, image)
         slopes = jax.jacrev(lambda row: target(heads, row, cluster))(features)
         units = jnp.eye(features.shape[0], dtype=features.dtype)
         jacobian = lax.map(lambda row: pull(row)[0], units, batch_size=_ROWS)
-        mean = jnp.tensordot(slopes.mean(axis=0), jacobian, 1)
-        return mean, jnp.tensordot(slopes[kept], jacobian, 1)
+        return jnp.tensordot(slopes, jacobian, 1)
 
-    def add(total: tuple, node: tuple) -> tuple:
-        found = one(node[0])
-        return jax.tree.map(lambda a, b: a + node[1] * b, total, found), None
+    def add(total: Array, node: tuple) -> tuple[Array, None]:
+        return total + node[1] * one(node[0]), None
 
-    shapes = jax.eval_shape(one, images[0])
-    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    shape = jax.eval_shape(one, images[0])
+    empty = jnp.zeros(shape.shape, shape.dtype)
     return lax.scan(add, empty, (images, weight))[0]
 
 

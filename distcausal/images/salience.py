@@ -36,6 +36,8 @@ _BYTES = 2**26
 _DRAWS = (30, 200)  # fewest and most kept for intervals
 _STEPS = 20  # of the deletion curve
 _WINDOW = 8  # in a side
+_FEW, _MOST_OF_MAP = 5, 0.5  # draws that should not carry this share of a map
+_LEAST_JUDGED = 4 * _FEW  # draws; of fewer, five are a large share anyway
 
 
 class _Question(NamedTuple):
@@ -47,8 +49,6 @@ class _Question(NamedTuple):
         As in `attributions`.
     pixels, blank
         The image and its baseline.
-    kept
-        Positions of draws.
     windows
         Tops and lefts of windows, and their side.
     tolerance
@@ -60,7 +60,6 @@ class _Question(NamedTuple):
     pixels: np.ndarray
     blank: np.ndarray
     cluster: int | None
-    kept: np.ndarray
     windows: tuple[np.ndarray, np.ndarray, int]
     tolerance: float
 
@@ -106,8 +105,8 @@ def salience(
     tolerance
         Largest completeness gap, relative to how far the value moves on the path.
     draws
-        Posterior draws kept for intervals; if left out as many as fill 64 megabytes,
-        from 30 to 200. Averages are over all draws of the posterior.
+        Posterior draws used, for maps as for intervals, evenly spaced; if left out as
+        many as fill 64 megabytes, from 30 to 200.
 
     Returns
     -------
@@ -126,10 +125,16 @@ def salience(
     Warns
     -----
     InferenceWarning
-        If integrated gradients do not add up to the tolerance.
+        If integrated gradients do not add up to the tolerance; or if five draws carry
+        more than half of a map by gradients or occlusion, as they may where the model
+        is sure of an image.
 
     Notes
     -----
+    Where the model is sure of a cluster, small changes of the image move the effect in
+    few posterior draws only, so that its gradient there rests on those few. Integrated
+    gradients see the whole way from the baseline, and log odds do not level off.
+
     Gradients of images in float64. The gradient of an average over draws is the average
     of the gradients, so the maps are those of the posterior mean of the value.
 
@@ -170,16 +175,18 @@ def salience(
     _check_gradients(encoder, method)
     question = _Question(
         encoder=encoder,
-        heads=heads,
+        heads=_thinned(heads, draws, pixels.size),
         pixels=pixels,
         blank=blank,
         cluster=None if cluster is None else cluster - 1,
-        kept=_kept(draws, len(heads.bias), pixels.size),
         windows=_windows(pixels.shape, window, stride),
         tolerance=tolerance,
     )
     found = double(_MAPS[method])(question)
-    by_band, each = _bands(found.pop("by_band")), _bands(found.pop("draws"), 1)
+    each = _bands(found.pop("draws"), 1)
+    by_band = each.mean(axis=0)
+    if method != "integrated":
+        _warn_of_few(each, cluster, encoder)
     # A gradient's sign says which way to change a pixel, not whether it counts.
     order = (
         np.linalg.norm(by_band, axis=-1) if method == "gradient" else by_band.sum(-1)
@@ -209,10 +216,9 @@ def _gradient_map(asked: _Question) -> dict[str, Any]:
     """Gradient at the image."""
     from distcausal.images.attributions import gradients
 
-    encoder, heads, kept = asked.encoder, asked.heads, asked.kept
     at = asked.pixels[None].astype(float)
-    mean, each = gradients(encoder, heads, at, np.ones(1), kept, cluster=asked.cluster)
-    return {"by_band": mean, "draws": each, "completeness": None, "nodes": 1}
+    each = gradients(asked.encoder, asked.heads, at, np.ones(1), cluster=asked.cluster)
+    return {"draws": each, "completeness": None, "nodes": 1}
 
 
 def _integrated_map(asked: _Question) -> dict[str, Any]:
@@ -234,11 +240,9 @@ def _integrated_map(asked: _Question) -> dict[str, Any]:
         )
     place = path.place.reshape(-1, *(1 for _ in image.shape))
     nodes = start + place * (image - start)
-    found = gradients(encoder, heads, nodes, path.weight, asked.kept, cluster=cluster)
-    mean, each = (part * (image - start) for part in found)
+    each = gradients(encoder, heads, nodes, path.weight, cluster=cluster)
     return {
-        "by_band": mean,
-        "draws": each,
+        "draws": each * (image - start),
         "completeness": path.gap,
         "nodes": len(path.place),
     }
@@ -257,9 +261,8 @@ def _occlusion_map(asked: _Question) -> dict[str, Any]:
     fall = found[:, :1] - found[:, 1:]
     cover = masks[1:].reshape(len(tops), -1).astype(float)
     share = cover / cover.sum(axis=0)
-    each = np.concatenate([fall.mean(axis=0)[None], fall[asked.kept]]) @ share
-    maps = each.reshape(-1, height, width, 1)
-    return {"by_band": maps[0], "draws": maps[1:], "completeness": None, "nodes": 0}
+    maps = (fall @ share).reshape(-1, height, width, 1)
+    return {"draws": maps, "completeness": None, "nodes": 0}
 
 
 _MAPS = {
@@ -387,12 +390,35 @@ def _check_gradients(encoder: Any, method: str) -> None:
         )
 
 
-def _kept(draws: int | None, count: int, pixels: int) -> np.ndarray:
-    """Evenly spaced posterior draws."""
+def _thinned(heads: Heads, draws: int | None, pixels: int) -> Heads:
+    """Evenly spaced draws: the map, its interval and its check see the same ones."""
     if draws is not None and draws < 2:
         raise DesignError(f"draws {draws!r} should be 2 or more, for intervals.")
+    count = len(heads.bias)
     most = int(np.clip(_BYTES // (8 * pixels), *_DRAWS)) if draws is None else draws
-    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int))
+    kept = np.unique(np.linspace(0, count - 1, min(most, count)).astype(int))
+    return heads._replace(
+        weights=heads.weights[kept], bias=heads.bias[kept], effects=heads.effects[kept]
+    )
+
+
+def _warn_of_few(each: np.ndarray, cluster: int | None, encoder: Any) -> None:
+    """Warn where a map is the work of a handful of posterior draws."""
+    size = np.sort(np.abs(each).sum(axis=(1, 2, 3)))
+    whole = size.sum()
+    if len(size) < _LEAST_JUDGED or size[-_FEW:].sum() <= _MOST_OF_MAP * whole:
+        return
+    ways = ["use method='integrated'"] if encoder.differentiable else []
+    if cluster is None:
+        ways.append("ask for log odds, which do not level off, with cluster=")
+    ways = ways or ["explain an image that the model is less sure of"]
+    warn_user(
+        "a map should rest on many posterior draws; here the "
+        f"{_FEW} largest of {len(size)} carry {size[-_FEW:].sum() / whole:.0%} of it, "
+        "as where the model is sure of an image and small changes move nothing in "
+        f"most draws. To get another map, {', or '.join(ways)}.",
+        InferenceWarning,
+    )
 
 
 def _windows(

@@ -44,7 +44,7 @@ class Salience(Result):
     Attributes
     ----------
     by_band
-        Attribution by pixel and band, averaged over the posterior, shape ``(height,
+        Attribution by pixel and band, averaged over `draws`, shape ``(height,
         width, band)``: the derivative with ``"gradient"``, shares of the difference
         from the baseline with ``"integrated"``, the fall of the value when a window
         around the pixel is blanked with ``"occlusion"``, which has one band. The times

@@ -202,6 +202,50 @@ def test_the_map_is_the_average_of_the_draws(seed, method):
     assert np.all(frame["conf_low"] <= frame["conf_high"])
 
 
+def sure(seed=0, draws=200):
+    """A posterior that is sure of the image in nearly every draw."""
+    rng = np.random.default_rng(seed)
+    bias = np.stack([np.zeros(draws), rng.normal(14.0, 5.0, draws)], axis=1)
+    posterior = SimpleNamespace(
+        weights=rng.normal(size=(draws, FEATURES, 2)),
+        bias=bias,
+        effects=np.tile([0.0, 1.0], (draws, 1))[..., None],
+    )
+    return posterior, rng.normal(size=(SIDE, SIDE, 2))
+
+
+@pytest.mark.parametrize("method", ["gradient", "occlusion"])
+def test_a_map_that_few_draws_of_a_sure_image_carry_is_announced(method):
+    posterior, image = sure()
+    said = r"5 largest of 200 carry \d\d% of it.*use method='integrated', or ask"
+    with pytest.warns(InferenceWarning, match=said):
+        found = salience(SMOOTH, posterior, image, method=method)
+    assert np.all(found.attribution <= found.draws.mean(-1).max(axis=0))
+    assert np.all(found.attribution >= found.draws.mean(-1).min(axis=0))
+    salience(SMOOTH, posterior, image, cluster=2, method=method)
+    posterior.bias = posterior.bias / 20
+    salience(SMOOTH, posterior, image, method=method)
+
+
+def test_a_sure_image_whose_features_come_from_outside_is_sent_to_log_odds():
+    posterior, image = sure()
+    with pytest.warns(InferenceWarning, match="another map, ask for log odds"):
+        salience(Outside(), posterior, image, method="occlusion")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_and_its_check_are_of_the_draws_kept(method):
+    posterior, image = sure()
+    posterior.bias = posterior.bias / 20
+    found = salience(SMOOTH, posterior, image, method=method, draws=40)
+    assert len(found.draws) == len(found.value) == len(found.deleted) == 40
+    assert_allclose(found.draws.mean(axis=0), found.by_band, atol=1e-12)
+    if method == "integrated":
+        moved = found.value.mean() - found.baseline_value.mean()
+        missed = abs(found.attribution.sum() - moved)
+        assert missed <= found.completeness + 1e-10
+
+
 @given(seeds, st.sampled_from(METHODS))
 def test_deletion_runs_from_the_image_to_the_baseline(seed, method):
     posterior, image = drawn(seed)

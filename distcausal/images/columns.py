@@ -19,6 +19,7 @@ from distcausal.errors import DataError, DataWarning, DesignError, listing, warn
 
 __all__ = [
     "read_arms",
+    "read_coords",
     "read_covariates",
     "read_weights",
     "refuse_outcome",
@@ -79,13 +80,22 @@ def read_covariates(
         if column.ndim != 1 or column.dtype.kind not in "biuf":
             raise DataError(
                 f"covariate {name!r} should be numbers, one per unit, but holds "
-                f"{column.dtype} of shape {column.shape}. Code categories as 0 and 1."
+                f"{column.dtype} of shape {column.shape}. {_recoded(column)}"
             )
         columns.append(column.astype(float))
         names.append(name)
     if not columns:
         return np.zeros((len(data), 0)), ()
     return np.stack(columns, axis=1), tuple(names)
+
+
+def _recoded(column: np.ndarray) -> str:
+    """How a column becomes numbers, one per unit."""
+    if column.ndim != 1:
+        return "Name each of its columns on its own."
+    if column.dtype.kind in "mM":
+        return "Turn dates into numbers, such as days since the first of them."
+    return "Code categories as 0 and 1."
 
 
 def _named(value: Any, units: int) -> list[tuple[str, Any]]:
@@ -182,16 +192,77 @@ def read_weights(data: RandomDistributions, value: Any) -> np.ndarray:
     if found.ndim != 1 or found.dtype.kind not in "biuf":
         raise DataError(
             f"weights should be one number per unit, but hold {found.dtype} of shape "
-            f"{found.shape}."
+            f"{found.shape}. Name a column of numbers, or leave weights= out."
         )
     found = found.astype(float)
-    if not (np.isfinite(found).all() and (found >= 0).all() and found.sum() > 0):
+    unknown, negative = ~np.isfinite(found), found < 0
+    wrong = unknown | (negative & ~unknown)
+    if wrong.any():
         raise DataError(
-            "weights should be finite and nonnegative, and not all zero; "
-            f"{int((~np.isfinite(found)).sum())} are missing or infinite and "
-            f"{int((found < 0).sum())} negative."
+            f"weights should be finite and nonnegative; of {len(data)} units, "
+            f"{int(unknown.sum())} have none that is finite and "
+            f"{int((negative & ~unknown).sum())} a negative one (units "
+            f"{listing(data.ids[wrong].tolist())}). Correct them; 0 leaves a unit out."
+        )
+    if not found.any():
+        raise DataError(
+            f"weights should be finite and nonnegative, but are 0 for all {len(data)} "
+            "units. Weigh some of them, or leave weights= out."
         )
     return found
+
+
+def read_coords(coords: Any, labels: np.ndarray, what: str) -> np.ndarray:
+    """Places as numbers ``(place, 2)``, one for each label.
+
+    Parameters
+    ----------
+    coords
+        As given.
+    labels
+        What has these places, named where one is not known.
+    what
+        What the labels are, in the plural, such as "images".
+
+    Raises
+    ------
+    DataError
+        If they are not two finite numbers for each label, or text.
+    """
+    count = len(labels)
+    rule = f"coords should be two numbers for each of the {count} {what}"
+    order = f"one row for each of the {what}, in their order"
+    places = _numbers(coords)
+    if places is None:
+        raise DataError(
+            f"{rule}, but are not numbers: {coords!r:.60}. Names of columns are not "
+            f"looked up here: give the columns, as in frame[['lon', 'lat']], {order}."
+        )
+    if places.shape != (count, 2):
+        raise DataError(
+            f"{rule}; they have shape {places.shape}, not ({count}, 2). Give {order}."
+        )
+    lost = ~np.isfinite(places).all(axis=1)
+    if lost.any():
+        raise DataError(
+            f"{rule}; {int(lost.sum())} of {count} have places that are missing or "
+            f"infinite ({listing(labels[lost].tolist())}). Fill them in, or leave "
+            "coords= out."
+        )
+    return places
+
+
+def _numbers(value: Any) -> np.ndarray | None:
+    """Array of real numbers; None if there is any text, or rows differ in length."""
+    try:
+        found = np.asarray(value)
+        if found.dtype.kind not in "biufO":
+            return None
+        if any(isinstance(one, str) for one in found.flat):
+            return None
+        return found.astype(float)
+    except (TypeError, ValueError):
+        return None
 
 
 def warn_scale(weights: np.ndarray) -> None:

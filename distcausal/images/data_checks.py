@@ -14,6 +14,7 @@ import numpy as np
 
 from distcausal.errors import DataError
 from distcausal.images.checks import mass_point, morans_i, shape, single_arm
+from distcausal.images.columns import read_coords
 from distcausal.images.diagnosed import Check, judged
 
 if TYPE_CHECKING:
@@ -157,12 +158,11 @@ def of_noise(fit: ImageEffects, residual: np.ndarray) -> Iterator[Check]:
 def _of_places(fit: ImageEffects, residual: np.ndarray, coords: Any) -> Check:
     """Moran's I of the residuals, averaged by image."""
     trial = fit.trial
-    places = np.asarray(coords, dtype=float)
-    if places.shape != (len(trial.image), 2) or not np.isfinite(places).all():
+    places = read_coords(coords, trial.ids, "units of fit.trial.ids")
+    if not np.ptp(places, axis=0).any():
         raise DataError(
-            f"coords should be two numbers for each of the {len(trial.image)} units; "
-            f"they have shape {places.shape}. Take those of the units that were used, "
-            "in the order of fit.trial.ids."
+            f"coords should tell places apart, but all {len(places)} units are at "
+            f"one, ({places[0, 0]:g}, {places[0, 1]:g}). Leave coords= out."
         )
     mass = np.bincount(trial.image, trial.weights, len(trial.keys))
     there = mass > 0

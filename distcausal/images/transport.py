@@ -23,6 +23,7 @@ from distcausal._base.session import versions
 from distcausal.errors import DataError, DesignError, InferenceWarning, warn_user
 from distcausal.images.aipw import AverageEffect, influence
 from distcausal.images.arguments import told
+from distcausal.images.columns import read_coords
 from distcausal.images.encoder import FittedEncoder
 from distcausal.images.features import features as encode
 from distcausal.images.keys import as_keys
@@ -121,7 +122,8 @@ def transport_features(
         Held-out scores of the trial's units, for the average by design; None leaves it
         out.
     coords
-        Place of each image, ``(image, 2)``, such as longitude and latitude.
+        Place of each image, two finite numbers, ``(image, 2)``, such as longitude and
+        latitude.
     weights
         Of the images in the average, such as populations, ``(image,)``.
     rule
@@ -145,8 +147,8 @@ def transport_features(
 
     Notes
     -----
-    The average by design is for the images that are not flagged, unless all are: units
-    of the trial cannot stand for what is unlike them.
+    The average by design is for the images that are not flagged, and there is none if
+    all are: units of the trial cannot stand for what is unlike them.
 
     Examples
     --------
@@ -165,12 +167,14 @@ def transport_features(
     flagged = new > threshold
     each = _each(posterior, features, share, ~flagged, confidence)
     by_image = np.bincount(trial.image, trial.weights, len(trial.keys))
-    target = share if flagged.all() else share * ~flagged
+    inside = share * ~flagged
+    target = inside if inside.any() else share
     region = tilt(trial.features, by_image, target @ features / target.sum())
     carried = trial.weights * region.factor[trial.image]
     effective = float(carried.sum() ** 2 / (carried**2).sum())
     _warn_flagged(flagged, threshold)
-    if scores is not None and effective < _FEW:
+    reweighted = _reweighted(scores, trial, region) if inside.any() else None
+    if reweighted is not None and effective < _FEW:
         _warn_few(effective, len(trial.ids))
     return Transport(
         keys=labels,
@@ -185,8 +189,8 @@ def transport_features(
         novelty=new,
         flagged=flagged,
         average_draws=each.average,
-        inside_draws=None if flagged.all() else each.inside,
-        reweighted=_reweighted(scores, trial, region),
+        inside_draws=each.inside if inside.any() else None,
+        reweighted=reweighted,
         overlap=region.factor,
         imbalance=region.imbalance,
         effective=effective,
@@ -216,12 +220,6 @@ def _checked(
             f"have {features.shape}. Encode the images with the trial's encoder."
         )
     labels = np.arange(count) if keys is None else as_keys(keys)
-    places = None if coords is None else np.asarray(coords, dtype=float)
-    if places is not None and places.shape != (count, 2):
-        raise DataError(
-            f"coords should have shape ({count}, 2), one place per image; they have "
-            f"{places.shape}."
-        )
     given = np.ones(count) if weights is None else np.asarray(weights, dtype=float)
     fit = given.shape == (count,) and np.isfinite(given).all() and (given >= 0).all()
     if not fit or given.sum() == 0 or len(labels) != count:
@@ -229,6 +227,7 @@ def _checked(
             f"there are {count} images; keys and weights need one entry for each, and "
             "weights are nonnegative and not all zero. Drop images without weight."
         )
+    places = None if coords is None else read_coords(coords, labels, "images")
     return labels, places, given / given.sum()
 
 
@@ -305,11 +304,15 @@ def _warn_flagged(flagged: np.ndarray, threshold: float) -> None:
     """Say aloud what would be extrapolation."""
     if flagged.mean() <= _MANY:
         return
+    remedy = (
+        "Ask about places more like those of the trial."
+        if flagged.all()
+        else "Look at `flagged`, and report averages without them."
+    )
     warn_user(
         f"{int(flagged.sum())} of {len(flagged)} images are less like the images of "
         f"the trial than a share of {threshold:.4g} of those are like each other; "
-        "effects there are extrapolated. Look at `flagged`, and report averages "
-        "without them.",
+        f"effects there are extrapolated. {remedy}",
         InferenceWarning,
     )
 

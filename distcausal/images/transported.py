@@ -8,6 +8,7 @@ Nothing here needs pandas or matplotlib until a frame or a figure is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -57,11 +58,12 @@ class Transport(Result):
     average_draws
         Posterior draws of the region's average effect, ``(draw,)``.
     inside_draws
-        The same without flagged images; None if all are.
+        The same without flagged images; None if all that have weight are flagged.
     reweighted
         Average by design: scores of the trial's units under weights that give its
         images the average features of those not flagged. None where it was not asked
-        for, or fewer than two groups carry the weight.
+        for, fewer than two groups carry the weight, or all images that have weight are
+        flagged.
     overlap
         Those weights, of the trial's images relative to what they have, mean one,
         ``(trial image,)``.
@@ -223,14 +225,6 @@ class Transport(Result):
         from distcausal._base.table import Table
         from distcausal.images._estimates import ESTIMATE_COLUMNS, estimate_rows
 
-        notes = [
-            "The model's averages hold if the model does; the one by design rests on "
-            "held-out scores of units weighted to the average features of images not "
-            "flagged, the weights taken as known.",
-            f"Flagged: images less like those of the trial than a share of "
-            f"{self.settings['threshold']:.4g} of these are like each other. Effects "
-            "there are extrapolated.",
-        ]
         return Table(
             title="Average effect of a region",
             left=(
@@ -245,8 +239,29 @@ class Transport(Result):
             ),
             columns=("", *ESTIMATE_COLUMNS),
             rows=tuple(estimate_rows(self.tidy(confidence))),
-            notes=tuple(notes),
+            notes=tuple(self._notes()),
         )
+
+    def _notes(self) -> Iterator[str]:
+        """What the averages of the table rest on."""
+        yield (
+            "The model's averages hold if the model does."
+            if self.reweighted is None
+            else "The model's averages hold if the model does; the one by design rests "
+            "on held-out scores of units weighted to the average features of images "
+            "not flagged, the weights taken as known."
+        )
+        yield (
+            f"Flagged: images less like those of the trial than a share of "
+            f"{self.settings['threshold']:.4g} of these are like each other. Effects "
+            "there are extrapolated."
+        )
+        if self.inside_draws is None:
+            yield (
+                "All images that have weight are flagged, so there is no average "
+                "without them, and none by design: units of the trial cannot stand "
+                "for what is unlike them."
+            )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw a map of the effects, or their histogram where places are not known.

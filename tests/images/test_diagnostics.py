@@ -325,6 +325,13 @@ def test_residuals_of_near_places_are_compared():
     assert far["Moran's I of residuals, standard score"].fine
     with pytest.raises(DataError, match="two numbers for each of the 200 units"):
         diagnose(made(), coords=places[:3])
+    lost = np.where(np.arange(200)[:, None] == 7, np.nan, places)
+    with pytest.raises(DataError, match=r"; 1 of 200 .*missing or infinite \(7\)"):
+        diagnose(made(), coords=lost)
+    with pytest.raises(DataError, match=r"not numbers: \['x', 'place'\].*frame"):
+        diagnose(made(), coords=["x", "place"])
+    with pytest.raises(DataError, match=r"all 200 units are at one, \(1, 2\)"):
+        diagnose(made(), coords=np.tile([1.0, 2.0], (200, 1)))
 
 
 def test_the_profile_is_the_likelihood_of_a_stretched_fit():

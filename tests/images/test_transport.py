@@ -228,18 +228,24 @@ def test_far_images_are_flagged_and_said_aloud():
 @pytest.mark.filterwarnings("ignore:.*are less like")
 def test_a_region_beyond_the_trial_says_how_few_units_carry_it():
     with pytest.warns(dc.InferenceWarning, match="300 units count as"):
-        found = moved(region(1, shift=6.0), scores=SCORES)
+        found = moved(region(1, shift=4.0), scores=SCORES)
     assert found.effective < 30
-    assert found.imbalance > 0.5
-    assert found.inside_draws is None or found.flagged.mean() < 1
+    assert found.flagged.mean() < 1
     assert np.isfinite(found.tidy()["estimate"]).all()
+    with pytest.warns(dc.InferenceWarning, match=r"50 of 50 images.*Ask about places"):
+        beyond = moved(region(1, shift=6.0), scores=SCORES)
+    assert beyond.imbalance > 0.5
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"features": np.zeros((3, 5))}, r"shape \(image, 2\)"),
-        ({"coords": np.zeros((2, 2))}, r"shape \(3, 2\)"),
+        ({"coords": np.zeros((2, 2))}, r"3 images.*\(2, 2\), not \(3, 2\).* order"),
+        ({"coords": "lonlat"}, r"3 images, but are not numbers: 'lonlat'.*frame\[\["),
+        ({"coords": [["1", "2"]] * 3}, r"not numbers: .*give the columns"),
+        ({"coords": [[0, 1], [0, 1], [0]]}, r"not numbers: .*give the columns"),
+        ({"coords": np.full((3, 2), np.datetime64("2020"))}, "not numbers"),
         ({"weights": [1.0, -1.0, 1.0]}, "nonnegative"),
         ({"keys": ["a"]}, "3 images"),
         ({"threshold": 2.0}, "threshold"),
@@ -251,6 +257,32 @@ def test_bad_arguments_are_named(options, message):
     given = {"features": np.zeros((3, 2))} | options
     with pytest.raises((DataError, DesignError), match=message):
         moved(given.pop("features"), **given)
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+def test_images_without_a_place_are_counted_and_named(hole):
+    places = np.zeros((4, 2))
+    places[[1, 3], [0, 1]] = hole
+    said = r"two numbers for each of the 4 images; 2 of 4 .*\(b, d\)\. .*coords= out"
+    with pytest.raises(DataError, match=said):
+        moved(region(0, 4), coords=places, keys=list("abcd"))
+
+
+@pytest.mark.parametrize("weights", [None, [0.0, 0.0, 1.0, 1.0]])
+@pytest.mark.filterwarnings("ignore:.*are less like")
+def test_no_average_is_named_after_images_that_there_are_none_of(weights):
+    features = np.full((4, 2), 30.0)
+    if weights is not None:
+        features[:2] = 0.0  # like the trial's, of no weight
+    found = moved(features, scores=SCORES, weights=weights)
+    assert found.flagged_share == 1
+    assert found.reweighted is None
+    assert found.inside_draws is None
+    assert list(found.tidy()["term"]) == ["average, model"]
+    assert np.isfinite(found.tidy()["estimate"]).all()
+    notes = " ".join(found.summary().notes)
+    assert "All images that have weight are flagged" in notes
+    assert "the one by design" not in notes
 
 
 def test_images_are_encoded_by_key_and_checked_for_scale():

@@ -29,6 +29,7 @@ _GAP = 0.08  # between images, in their widths
 _TEXT = 0.33  # inches under an image, for two lines
 _LINE = 0.17  # inches of a line of the heading
 _CELL, _WIDEST, _NAMES = 0.95, 6.0, 0.95  # inches: a column, all of them, their labels
+_APART = 0.08  # inches between captions
 _LEAST = 3.6  # inches that names and the heading in two lines take
 _ONE_LINE = 4.6  # inches that the heading takes
 _TAILS = (1.0, 99.0)  # percentiles of the pixels that are black and white
@@ -137,24 +138,30 @@ def draw_exemplars(
     shown = _pixels(fit, images, frame["key"].to_numpy(), bands)
     height, width = shown.shape[1:3]
     names = list(dict.fromkeys(frame["panel"]))
-    columns = int(frame["rank"].max())
-    across = width * (1 + _GAP)
-    inches = min(_CELL * columns, _WIDEST)
+    records = frame.to_dict("records")
+    captions = [_caption(record) for record in records]
+    most, need = int(frame["rank"].max()), _inches(captions) + _APART
+    room = min(max(_CELL, need) * most, _WIDEST)
     if ax is not None:
-        inches = ax.get_window_extent().width / ax.figure.dpi
+        room = ax.get_window_extent().width / ax.figure.dpi
+    columns, lines = _wrapped(most, max(int(room / need), 1))
+    inches = min(room, _CELL * columns) if ax is None and lines > 1 else room
+    across = width * (1 + _GAP)
     scale = columns * across / inches  # pixels of an image to an inch
     down = height + _TEXT * scale
+    rows = len(names) * lines
     wide = max(inches + _NAMES, _LEAST)
-    axes = prepared(ax, (wide, len(names) * down / scale + 2 * _LINE))
+    axes = prepared(ax, (wide, rows * down / scale + 2 * _LINE))
     axes.set_anchor("W")
     axes.spines[:].set_visible(False)
-    for record, picture in zip(frame.to_dict("records"), shown, strict=True):
-        left = (record["rank"] - 1) * across
-        top = names.index(record["panel"]) * down
+    for record, caption, picture in zip(records, captions, shown, strict=True):
+        line, column = divmod(record["rank"] - 1, columns)
+        left = column * across
+        top = (names.index(record["panel"]) * lines + line) * down
         extent = (left, left + width, top + height, top)
         axes.imshow(picture, cmap="gray", vmin=0, vmax=1, extent=extent)
         axes.annotate(
-            _caption(record),
+            caption,
             (left + width / 2, top + height),
             xytext=(0, -2),
             textcoords="offset points",
@@ -164,13 +171,28 @@ def draw_exemplars(
             color=AXIS,
             linespacing=1.05,
         )
-    axes.set(xlim=(0, columns * across), ylim=(len(names) * down, 0), xticks=[])
-    middles = [row * down + height / 2 for row in range(len(names))]
+    axes.set(xlim=(0, columns * across), ylim=(rows * down, 0), xticks=[])
+    middles = [row * lines * down + height / 2 for row in range(len(names))]
     labels = ["Most\nuncertain" if n == _UNSURE else n.capitalize() for n in names]
     axes.set_yticks(middles, labels, fontsize=SMALL)
     axes.tick_params(axis="y", length=0)
     _headed(axes, inches, confidence)
     return axes
+
+
+def _inches(captions: list[str]) -> float:
+    """Width of the longest line of the captions."""
+    from matplotlib.textpath import TextPath
+
+    lines = {line for caption in captions for line in caption.split("\n")}
+    paths = (TextPath((0, 0), line, size=SMALL - 2) for line in lines)
+    return max(float(path.get_extents().width) for path in paths) / 72
+
+
+def _wrapped(most: int, fit: int) -> tuple[int, int]:
+    """Images to a line, alike in all lines, and lines, if so many fit into one."""
+    lines = -(-most // fit)
+    return -(-most // lines), lines
 
 
 def _headed(ax: Axes, inches: float, confidence: float) -> None:

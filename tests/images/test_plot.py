@@ -266,7 +266,7 @@ def test_exemplars_do_not_cover_one_another():
     assert ax.get_aspect() == 1.0
 
 
-@pytest.mark.parametrize(("shape", "count"), [((8, 40), 5), ((40, 8), 1), ((9, 9), 8)])
+@pytest.mark.parametrize(("shape", "count"), [((8, 40), 5), ((40, 8), 1), ((9, 9), 12)])
 def test_captions_and_heading_have_room_whatever_the_shape_of_the_images(shape, count):
     from matplotlib import pyplot as plt
 
@@ -277,6 +277,9 @@ def test_captions_and_heading_have_room_whatever_the_shape_of_the_images(shape, 
     for text in ax.texts:
         box = text.get_window_extent()
         assert not any(box.overlaps(each) for each in pictures)
+    boxes = [text.get_window_extent() for text in ax.texts]
+    for number, box in enumerate(boxes):
+        assert not any(box.overlaps(each) for each in boxes[number + 1 :])
     (heading,) = ax.findobj(lambda part: str(part).find("Key, probability") > 0)
     assert heading.get_window_extent().x1 <= ax.figure.bbox.x1
     plt.close(ax.figure)

@@ -61,6 +61,9 @@ def curvature(
 def root_inverse(bend: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Square root of the inverse of a curvature, ``(parameter, direction)``.
 
+    In units of the scale it is the symmetric root, which rounding moves little; columns
+    of eigenvectors could turn over and change every draw.
+
     Parameters
     ----------
     bend
@@ -70,7 +73,8 @@ def root_inverse(bend: np.ndarray, scale: np.ndarray) -> np.ndarray:
         direction is taken to be wider than ``1 / sqrt(0.1)``.
     """
     values, ways = np.linalg.eigh(bend * np.outer(scale, scale))
-    return scale[:, None] * ways / np.sqrt(np.maximum(values, _LEAST))
+    root = (ways / np.sqrt(np.maximum(values, _LEAST))) @ ways.T
+    return scale[:, None] * root
 
 
 def response_factor(

@@ -33,7 +33,7 @@ from distcausal.images.columns import (
     warn_scale,
 )
 from distcausal.images.outcomes import Outcome, read_outcome
-from distcausal.images.source import ArraySource, ImageSource
+from distcausal.images.source import ArraySource, ImageSource, refuse_text
 from distcausal.images.treatment_copies import check_covariates
 from distcausal.images.trial import Trial, groups_of
 
@@ -127,14 +127,14 @@ def read_trial(data: RandomDistributions, roles: Roles) -> Asked:
     if roles.levels is not None:
         check_levels(roles.levels)
     arm, chosen = read_arms(
-        _labels(unit_column(data, roles.treatment, argument="treatment"), "treatment"),
+        _labels(data, roles.treatment, "treatment"),
         roles.reference,
     )
     columns, names = read_covariates(data, roles.covariates)
     if names:  # before gaps are dropped: they may be those of one arm
         seen = np.where(np.isfinite(columns), columns, np.nan)[chosen]
         check_covariates(seen, arm[chosen], names, experiment=False)
-    gone = _gaps(data, roles, columns) | _blind(source, label)
+    gone = _gaps(data, roles, columns, names) | _blind(source, label)
     kept = np.flatnonzero(chosen & ~gone)
     dropped = tuple(data.ids[gone & chosen].tolist())
     part = data.take(kept) if len(kept) < len(data) else data
@@ -198,7 +198,7 @@ def _clusters(
     """Labels of the user's clusters of the units kept, or None."""
     if value is None:
         return None
-    return _labels(unit_column(data, value, argument="cluster"), "cluster")[kept]
+    return _labels(data, value, "cluster")[kept]
 
 
 def _rows(value: Any, kept: np.ndarray, units: int) -> Any:
@@ -225,9 +225,7 @@ def _images(data: RandomDistributions, roles: Roles) -> tuple[ImageSource, np.nd
                 "says which image belongs to which unit."
             )
         return _one_each(data, roles.image), data.ids
-    label = _labels(
-        unit_column(data, roles.image_key, argument="image_key"), "image_key"
-    )
+    label = _labels(data, roles.image_key, "image_key")
     source = roles.image if _is_source(roles.image) else _by_row(roles.image, label)
     return source, label
 
@@ -249,8 +247,9 @@ def _check_images(image: Any) -> None:
         return
     raise DataError(
         "image should be the name of a column, an array of images (unit, height, "
-        "width[, channel]), or a reader such as ArraySource(images, keys) or "
-        f"FolderSource(folder), not {_told(image)}."
+        "width[, channel]), or a reader such as ArraySource(images, keys), "
+        "FolderSource(folder) or MemmapSource(file) for a .npy file, not "
+        f"{_told(image)}."
     )
 
 
@@ -305,11 +304,10 @@ def _column_images(
 ) -> tuple[ImageSource, np.ndarray]:
     """Source of a column of images, one per unit, or one per key if keys are given."""
     images = unit_column(data, roles.image, argument="image")
+    refuse_text(images)
     if roles.image_key is None:
         return ArraySource(images, data.ids), data.ids
-    label = _labels(
-        unit_column(data, roles.image_key, argument="image_key"), "image_key"
-    )
+    label = _labels(data, roles.image_key, "image_key")
     keys, image = _positions(label)
     first = np.full(len(keys), len(label))
     np.minimum.at(first, image, np.arange(len(label)))
@@ -327,15 +325,22 @@ def _column_images(
     return ArraySource(images[first], keys), label
 
 
-def _labels(column: np.ndarray, argument: str) -> np.ndarray:
+def _labels(data: RandomDistributions, value: Any, argument: str) -> np.ndarray:
     """Labels without gaps, one per unit."""
+    column = unit_column(data, value, argument=argument)
     if column.ndim != 1:
         raise DataError(
-            f"{argument} should hold one label per unit, not shape {column.shape}."
+            f"{argument} should hold one label per unit, not shape {column.shape}. "
+            "Name a single column."
         )
-    gaps = sum(is_missing(one) for one in column.tolist())
-    if gaps:
-        raise DataError(f"{argument} is missing for {gaps} of {len(column)} units.")
+    gaps = np.array([is_missing(one) for one in column.tolist()], bool)
+    if gaps.any():
+        raise DataError(
+            f"{argument} is missing for {int(gaps.sum())} of {len(column)} units "
+            f"({listing(data.ids[gaps].tolist())}). Fill it in, or leave these units "
+            "out with data.take: missing='drop' leaves out those without an outcome or "
+            "a covariate only."
+        )
     return column
 
 
@@ -369,26 +374,45 @@ def _check_arms(
             )
 
 
-def _gaps(data: RandomDistributions, roles: Roles, columns: np.ndarray) -> np.ndarray:
+def _gaps(
+    data: RandomDistributions,
+    roles: Roles,
+    columns: np.ndarray,
+    names: tuple[str, ...],
+) -> np.ndarray:
     """Units whose outcome or covariates are missing; an error unless to be dropped."""
-    gone = ~np.isfinite(columns).all(axis=1)
+    asked = list(zip(names, columns.T, strict=True))
     if roles.outcome is not None:
         value = unit_column(data, roles.outcome, argument="outcome")
         if value.dtype.kind == "f" and value.ndim == 1:
-            gone = gone | ~np.isfinite(value)
+            asked.append(("outcome", value))
+    gone = np.zeros(len(data), bool)
+    for _, column in asked:
+        gone |= ~np.isfinite(column)
+    where = listing(
+        _holes(name, column) for name, column in asked if not np.isfinite(column).all()
+    )
     if gone.any() and roles.missing == "raise":
         raise DataError(
-            f"{int(gone.sum())} of {len(data)} units lack an outcome or a covariate "
-            f"({listing(data.ids[gone].tolist())}). Fill them in, or drop these units "
-            "with missing='drop'."
+            f"{int(gone.sum())} of {len(data)} units lack a finite outcome or "
+            f"covariate ({listing(data.ids[gone].tolist())}): {where}. Fill them in, "
+            "or drop these units with missing='drop'."
         )
     if gone.any():
         warn_user(
-            f"{int(gone.sum())} of {len(data)} units were dropped because an outcome "
-            "or a covariate is missing; effects are those of the units that remain.",
+            f"{int(gone.sum())} of {len(data)} units were dropped because they lack a "
+            f"finite outcome or covariate: {where}; effects are those of the units "
+            "that remain.",
             DataWarning,
         )
     return gone
+
+
+def _holes(name: str, column: np.ndarray) -> str:
+    """What keeps a column from being numbers, and how often."""
+    counts = {"missing": np.isnan(column).sum(), "infinite": np.isinf(column).sum()}
+    found = " and ".join(f"{word} for {many}" for word, many in counts.items() if many)
+    return f"{name} {found}"
 
 
 def _propensity(
@@ -397,15 +421,30 @@ def _propensity(
     """Known probability of treatment of each unit, or None."""
     if value is None:
         return None
+    rule = "propensity should lie strictly between 0 and 1"
     if isinstance(value, int | float | np.floating) and not isinstance(value, bool):
-        found = np.full(len(data), float(value))
-    else:
-        found = unit_column(data, value, argument="propensity").astype(float)
-    bad = ~((found > 0) & (found < 1))
+        if not 0 < value < 1:
+            raise DataError(f"{rule}, but is {value}. It is the chance of treatment.")
+        return np.full(len(kept), float(value))
+    found = unit_column(data, value, argument="propensity")
+    if found.ndim != 1 or found.dtype.kind not in "biuf":
+        raise DataError(
+            f"{rule}, one number per unit, but holds {found.dtype} of shape "
+            f"{found.shape}. Name a column of numbers, or leave propensity= out to "
+            "have it estimated."
+        )
+    unknown = np.isnan(found)
+    if unknown.any():
+        raise DataError(
+            f"{rule}, but is missing for {int(unknown.sum())} of {len(data)} units "
+            f"({listing(data.ids[unknown].tolist())}). Fill it in, or leave these "
+            "units out with data.take; missing='drop' does not."
+        )
+    bad = (found <= 0) | (found >= 1)
     if bad.any():
         raise DataError(
-            f"propensity should lie strictly between 0 and 1; for {int(bad.sum())} of "
-            f"{len(data)} units it does not. Leave out units that could only have been "
-            "in one arm."
+            f"{rule}; for {int(bad.sum())} of {len(data)} units it does not "
+            f"({listing(data.ids[bad].tolist())}). Leave out units that could only "
+            "have been in one arm."
         )
-    return found[kept]
+    return found[kept].astype(float)

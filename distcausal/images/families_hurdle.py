@@ -92,7 +92,10 @@ class Hurdle(Plain):
         }
         short = {place: many for place, many in counts.items() if many < _FEWEST}
         if short:
-            found = ", ".join(f"{many} are {place}" for place, many in short.items())
+            found = ", ".join(
+                f"{many} {'is' if many == 1 else 'are'} {place}"
+                for place, many in short.items()
+            )
             raise DataError(
                 f"family {self.name!r} needs at least {_FEWEST} units at its mass "
                 f"point and off it in either arm, but of {off.size} units {found}. "

@@ -13,7 +13,7 @@ import numpy as np
 
 from distcausal.errors import DataError, KeyError_, listing
 
-__all__ = ["Lookup", "as_keys", "check_keys", "key_bytes"]
+__all__ = ["NO_IMAGE", "Lookup", "as_keys", "check_keys", "key_bytes"]
 
 _KINDS = {
     **dict.fromkeys("biuf", "numbers"),
@@ -21,6 +21,10 @@ _KINDS = {
     "S": "bytes",
     "M": "dates",
 }
+NO_IMAGE = (
+    "a source needs at least one image; there is none. Check the folder, or the "
+    "selection, that they come from."
+)
 
 
 class Lookup:
@@ -63,10 +67,17 @@ def as_keys(keys: Any) -> np.ndarray:
         found = found.astype(int)
     if found.dtype.kind not in _KINDS:
         raise DataError(
-            f"keys of images should be numbers or text, but hold {found.dtype.name}. "
-            "Turn them into text first."
+            "keys of images should be numbers, text or datetime64, but hold "
+            f"{_kinds(found)}. Turn them into text first, as in [str(k) for k in keys]."
         )
     return found
+
+
+def _kinds(keys: np.ndarray) -> str:
+    """Types of what an array holds."""
+    if keys.dtype != object:
+        return keys.dtype.name
+    return listing(sorted({type(key).__name__ for key in keys.flat}))
 
 
 def key_bytes(keys: np.ndarray) -> bytes:
@@ -79,10 +90,10 @@ def check_keys(keys: np.ndarray, count: int) -> None:
     if keys.shape != (count,):
         raise DataError(
             f"keys should have one entry for each of the {count} images; got shape "
-            f"{keys.shape}."
+            f"{keys.shape}. Give a label for each image, in the order of the images."
         )
     if count == 0:
-        raise DataError("a source needs at least one image; there is none.")
+        raise DataError(NO_IMAGE)
     label, times = np.unique(keys, return_counts=True)
     if len(label) < count:
         again = label[times > 1]
@@ -96,7 +107,9 @@ def check_keys(keys: np.ndarray, count: int) -> None:
 def missing_keys(wanted: np.ndarray, known: np.ndarray) -> KeyError_:
     """Error that names keys without image, and what the keys look like."""
     names = listing(dict.fromkeys(wanted.tolist()))
-    start = f"{len(np.unique(wanted))} keys have no image ({names}); "
+    many = len(np.unique(wanted))
+    verb = "key has" if many == 1 else "keys have"
+    start = f"{many} {verb} no image ({names}); "
     kinds = [_KINDS[keys.dtype.kind] for keys in (wanted, known)]
     if kinds[0] != kinds[1]:
         return KeyError_(

@@ -187,14 +187,20 @@ def policy_values(
     price = np.asarray(cost)
     if price.dtype.kind not in "biuf":
         raise DataError(
-            f"cost should be numbers in the unit of the outcome, not {cost!r}."
+            "cost should be one number in the unit of the outcome, or an array with "
+            f"one per unit, not {cost!r}. Names of columns are not looked up here."
         )
     price = price.astype(float)
-    if price.shape not in ((), scores.weights.shape) or not np.isfinite(price).all():
+    rule = f"cost should be a number, or one for each of {len(scores.weights)} units"
+    if price.shape not in ((), scores.weights.shape):
         raise DataError(
-            "cost should be one finite number, or one for each of "
-            f"{len(scores.weights)} units; it has shape {price.shape} and "
-            f"{int((~np.isfinite(price)).sum())} that are not finite."
+            f"{rule}; it has shape {price.shape}. Give those of the units that were "
+            "used, in their order."
+        )
+    if not np.isfinite(price).all():
+        lost = int((~np.isfinite(price)).sum())
+        raise DataError(
+            f"{rule}; {lost} of {price.size} are missing or infinite. Fill them in."
         )
     chosen = _sets(sets, scores.clusters)
     inside = np.array(

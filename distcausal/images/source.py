@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from distcausal.errors import DataError, check_choice, listing
-from distcausal.images.keys import Lookup, as_keys, check_keys, key_bytes
+from distcausal.images.keys import NO_IMAGE, Lookup, as_keys, check_keys, key_bytes
 
 __all__ = [
     "ArraySource",
@@ -31,6 +31,7 @@ __all__ = [
     "check_same_shape",
     "plain",
     "prepared",
+    "refuse_text",
     "stacked",
 ]
 
@@ -228,6 +229,7 @@ class ArraySource(KeyedImages):
         whole = plain(images) if hasattr(images, "__array__") else None
         if whole is None or whole.dtype == object or resize is not None:
             whole = stacked(images, keys, resize)
+        refuse_text(whole)
         if whole.ndim < 3:
             raise DataError(
                 "images should be an array (image, height, width[, channel]); got "
@@ -269,6 +271,17 @@ def check_shape(shape: Sequence[int], dtype: np.dtype[Any]) -> tuple[int, ...]:
     return sizes
 
 
+def refuse_text(images: np.ndarray) -> None:
+    """Raise `DataError` if text is given for images."""
+    if images.dtype.kind in "US":
+        raise DataError(
+            "images should be numbers (image, height, width[, channel]), but are text "
+            f"({listing(images.flat[:2].tolist())}). If these are names of files, read "
+            "the images with image=FolderSource(folder), and name the column of text "
+            "as image_key."
+        )
+
+
 def stacked(images: Any, keys: Any, resize: Resize | None) -> np.ndarray:
     """One array from images given one by one, each resized if asked."""
     if isinstance(images, str | Mapping) or not isinstance(images, Iterable):
@@ -279,7 +292,7 @@ def stacked(images: Any, keys: Any, resize: Resize | None) -> np.ndarray:
     each = [prepared(image, resize) for image in images]
     names = range(len(each)) if keys is None else keys
     if not each:
-        raise DataError("a source needs at least one image; there is none.")
+        raise DataError(NO_IMAGE)
     for name, image in zip(names, each, strict=False):
         check_same_shape(name, image.shape, each[0].shape)
     return np.stack(each)

@@ -98,8 +98,8 @@ class ShardSource(KeyedImages):
     Parameters
     ----------
     paths
-        Files written by `numpy.savez` or `numpy.savez_compressed`, each with an array
-        ``images`` and, if keys are wanted, an array ``keys``.
+        File or files written by `numpy.savez` or `numpy.savez_compressed`, each with an
+        array ``images`` and, if keys are wanted, an array ``keys``.
     nan_policy
         As in `ArraySource`.
     images, keys
@@ -132,16 +132,18 @@ class ShardSource(KeyedImages):
 
     def __init__(
         self,
-        paths: Iterable[str | Path],
+        paths: str | Path | Iterable[str | Path],
         *,
         nan_policy: NanPolicy = "raise",
         images: str = "images",
         keys: str = "keys",
     ) -> None:
-        self.paths = tuple(existing(path) for path in paths)
+        listed = [paths] if isinstance(paths, str | Path) else paths
+        self.paths = tuple(existing(path) for path in listed)
         if not self.paths:
             raise DataError(
-                "a source needs at least one file of images; paths is empty."
+                "a source needs at least one file of images; paths is empty. Check the "
+                "pattern they were found by."
             )
         self._name = images
         headers = [_header(path, images) for path in self.paths]

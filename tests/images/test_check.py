@@ -142,13 +142,70 @@ def test_missing_numbers_are_refused_or_dropped_with_their_labels(column: str) -
     values = np.arange(20.0)
     values[4] = np.nan
     data = trial_data(units=20, **{column: values})
-    with pytest.raises(DataError, match=r"1 of 20 units lack .*\(4\)"):
+    name = {"y": "outcome", "x": "x"}[column]
+    said = rf"1 of 20 units lack .*\(4\): {name} missing for 1\. .*missing='drop'"
+    with pytest.raises(DataError, match=said):
         read(data, covariates=["x"])
     with pytest.warns(DataWarning, match="1 of 20 units were dropped"):
         asked = read(data, covariates=["x"], missing="drop")
     assert asked.dropped == (4,)
     assert 4 not in asked.trial.ids
     assert len(asked.trial.outcome) == len(asked.trial.covariates) == 19
+
+
+def test_columns_are_named_by_what_they_lack() -> None:
+    outcome, x, other = np.arange(60.0).reshape(3, 20) ** 2
+    outcome[3], outcome[[5, 6]], x[6] = np.nan, [np.inf, -np.inf], np.nan
+    asked = {"outcome": outcome, "covariates": {"outcome": x, "z": other}}
+    said = (
+        r"3 of 20 units lack a finite outcome or covariate \(3, 5, 6\): outcome "
+        r"missing for 1, outcome missing for 1 and infinite for 2\."
+    )
+    with pytest.raises(DataError, match=said):
+        read(trial_data(units=20), **asked)
+    with pytest.warns(DataWarning, match="missing for 1 and infinite for 2; effects"):
+        kept = read(trial_data(units=20), **asked, missing="drop")
+    assert kept.dropped == (3, 5, 6)
+
+
+@pytest.mark.parametrize("missing", ["raise", "drop"])
+@pytest.mark.parametrize("role", ["treatment", "image_key", "cluster"])
+def test_units_without_a_label_are_named_and_not_dropped(
+    role: str, missing: str
+) -> None:
+    label = np.arange(float(UNITS)) % 2
+    label[[2, 9]] = np.nan
+    images = {"image": dc.ArraySource(np.zeros((2, 4, 4)))} if "key" in role else {}
+    said = (
+        rf"{role} is missing for 2 of 12 units \(2, 9\)\. .*data.take: missing='drop'"
+    )
+    with pytest.raises(DataError, match=said):
+        read(trial_data(), **{role: label}, missing=missing, **images)
+
+
+def test_dates_are_to_be_counted_and_words_to_be_coded() -> None:
+    days = np.arange(UNITS).astype("datetime64[D]")
+    with pytest.raises(DataError, match=r"'day' should be numbers.*days since"):
+        read(trial_data(), covariates={"day": days})
+    with pytest.raises(DataError, match=r"'place' should be numbers.*as 0 and 1"):
+        read(trial_data(), covariates=["place"])
+    with pytest.raises(DataError, match=r"\(12, 6, 6\)\. Name each of its columns"):
+        read(trial_data(), covariates=["image"])
+
+
+@pytest.mark.parametrize("key", [None, "place"])
+def test_names_of_files_are_no_images(key: str | None) -> None:
+    names = [f"{number // 2}.png" for number in range(UNITS)]
+    said = r"are text \(0.png, 0.png\)\. .*image=FolderSource\(folder\).*image_key"
+    with pytest.raises(DataError, match=said):
+        read(trial_data(file=np.array(names)), image="file", image_key=key)
+    with pytest.raises(DataError, match=said):
+        read(trial_data(), image=names)
+
+
+def test_the_path_of_a_file_is_no_image() -> None:
+    with pytest.raises(DataError, match=r"MemmapSource\(file\).*not a \w*Path"):
+        read(trial_data(), image=Path("images.npy"))
 
 
 def test_warnings_point_at_the_line_outside_the_package() -> None:
@@ -185,23 +242,39 @@ def test_a_question_asked_of_one_arm_alone_is_refused(missing: str, arm: int) ->
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 1.5, "w"])
 def test_propensities_of_zero_or_one_are_refused(value: object) -> None:
-    with pytest.raises(DataError, match="strictly between 0 and 1"):
+    with pytest.raises(DataError, match="strictly between 0 and 1") as told:
         read(trial_data(), propensity=value)
+    units = r"for 12 of 12 units it does not \(0, 1, 2, 3, 4 and 7 more\)\. Leave out"
+    fact = units if value == "w" else f"but is {value}\\. It is the chance"
+    assert re.search(fact, str(told.value))
+
+
+def test_propensities_that_are_no_numbers_are_told_from_those_out_of_range() -> None:
+    odds = np.full(UNITS, 0.5)
+    odds[[1, 4]] = np.nan
+    with pytest.raises(
+        DataError, match=r"is missing for 2 of 12 units \(1, 4\)\. Fill"
+    ):
+        read(trial_data(), propensity=odds)
+    with pytest.raises(DataError, match=r"one number per unit, but holds <U2"):
+        read(trial_data(), propensity="place")
 
 
 @pytest.mark.parametrize("bad", [-1.0, np.nan])
 def test_weights_that_are_no_weights_are_counted(bad: float) -> None:
     weights = np.ones(UNITS)
     weights[3] = bad
-    with pytest.raises(DataError, match="weights should be finite and nonnegative"):
+    none, less = (0, 1) if bad == -1 else (1, 0)
+    said = rf"{none} have none that is finite and {less} a neg.*\(units 3\).*; 0 leaves"
+    with pytest.raises(DataError, match=said):
         read(trial_data(), weights=weights)
 
 
-def test_a_missing_cluster_label_is_counted() -> None:
-    label = np.arange(float(UNITS))
-    label[2] = np.nan
-    with pytest.raises(DataError, match="cluster is missing for 1 of 12"):
-        read(trial_data(), cluster=label)
+def test_weights_that_are_all_zero_are_refused() -> None:
+    with pytest.raises(
+        DataError, match=r"are 0 for all 12 units\. .*leave weights= out"
+    ):
+        read(trial_data(), weights=np.zeros(UNITS))
 
 
 @pytest.mark.parametrize("image", [None, 3, {"a": np.zeros((4, 4))}, np.array(1.0)])

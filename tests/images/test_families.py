@@ -272,7 +272,7 @@ def test_outcomes_that_a_family_does_not_have_are_counted(name, bad, rule):
 
 def test_a_hurdle_without_a_mass_point_is_refused_with_the_counts():
     values, treatment, weights = sample("normal", 2)
-    with pytest.raises(DataError, match=r"of 40 units 1 are at .*Hurdle\(at=0.0\)"):
+    with pytest.raises(DataError, match=r"of 40 units 1 is at .*Hurdle\(at=0.0\)"):
         as_family("hurdle").prepare(values, treatment, weights)
     with pytest.raises(DataError, match="0 are at 9"):
         dc.Hurdle(at=9.0).prepare(values, treatment, weights)

@@ -93,9 +93,16 @@ def test_sets_of_clusters_that_do_not_exist_are_refused(sets):
         policy_values(oracle.random_scores(1, clusters=3), sets=sets)
 
 
-@pytest.mark.parametrize("cost", [np.nan, np.ones(3), np.full(60, np.inf)])
-def test_costs_that_do_not_fit_are_refused(cost):
-    with pytest.raises(DataError, match="one for each of 60 units"):
+@pytest.mark.parametrize(
+    ("cost", "fact"),
+    [
+        (np.nan, "1 of 1 are missing or infinite. Fill them in"),
+        (np.ones(3), r"it has shape \(3,\)\. Give those"),
+        (np.full(60, np.inf), "60 of 60 are missing or infinite. Fill them in"),
+    ],
+)
+def test_costs_that_do_not_fit_are_refused_for_what_is_wrong_with_them(cost, fact):
+    with pytest.raises(DataError, match=f"one for each of 60 units; {fact}"):
         policy_values(oracle.random_scores(1), cost=cost)
 
 
@@ -116,5 +123,5 @@ def test_the_result_prints_and_travels():
 
 
 def test_costs_in_words_are_refused():
-    with pytest.raises(DataError, match=r"cost should be numbers.*not 'a'"):
+    with pytest.raises(DataError, match=r"cost should be one number.*not 'a'.*Names"):
         policy_values(example_scores(gap=1.0), cost="a")

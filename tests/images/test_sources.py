@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,34 @@ def test_what_holds_no_images_is_no_source(images: object) -> None:
 def test_one_image_is_no_batch_of_images() -> None:
     with pytest.raises(dc.DataError, match=r"shape \(4, 5\)\. .*is images\[None\]"):
         dc.ArraySource(np.zeros((4, 5)))
+
+
+def test_one_key_has_no_image_and_two_have_none() -> None:
+    source = dc.ArraySource(IMAGES, KEYS)
+    with pytest.raises(dc.KeyError_, match="1 key has no image"):
+        source.get(["b", "b"])
+    with pytest.raises(dc.KeyError_, match="2 keys have no image"):
+        source.get(["b", "a"])
+
+
+def test_keys_that_are_no_keys_are_told_by_their_kind() -> None:
+    days = [date(2020, 1, 1 + number) for number in range(COUNT)]
+    with pytest.raises(dc.DataError, match=r"text or datetime64, but hold date\. Turn"):
+        dc.ArraySource(IMAGES, days)
+    assert len(dc.ArraySource(IMAGES, np.array(days, "datetime64[D]"))) == COUNT
+
+
+@pytest.mark.parametrize("images", [[], IMAGES[:0]])
+def test_no_images_are_refused_with_where_to_look(images: object) -> None:
+    with pytest.raises(dc.DataError, match=r"there is none\. Check the folder, or the"):
+        dc.ArraySource(images)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_file_needs_no_list(kind: type, tmp_path: Path) -> None:
+    np.savez(tmp_path / "one.npz", images=IMAGES, keys=KEYS)
+    source = dc.ShardSource(kind(tmp_path / "one.npz"))
+    assert_array_equal(source.get(ORDER), loaded(ORDER))
 
 
 def test_keys_of_another_kind_are_missing_keys() -> None:

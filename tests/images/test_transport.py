@@ -244,6 +244,7 @@ def test_a_region_beyond_the_trial_says_how_few_units_carry_it():
         ({"coords": np.zeros((2, 2))}, r"3 images.*\(2, 2\), not \(3, 2\).* order"),
         ({"coords": "lonlat"}, r"3 images, but are not numbers: 'lonlat'.*frame\[\["),
         ({"coords": [["1", "2"]] * 3}, r"not numbers: .*give the columns"),
+        ({"coords": np.array([["1", 2]] * 3, object)}, "not numbers"),
         ({"coords": [[0, 1], [0, 1], [0]]}, r"not numbers: .*give the columns"),
         ({"coords": np.full((3, 2), np.datetime64("2020"))}, "not numbers"),
         ({"weights": [1.0, -1.0, 1.0]}, "nonnegative"),
@@ -271,11 +272,12 @@ def test_images_without_a_place_are_counted_and_named(hole):
 @pytest.mark.parametrize("weights", [None, [0.0, 0.0, 1.0, 1.0]])
 @pytest.mark.filterwarnings("ignore:.*are less like")
 def test_no_average_is_named_after_images_that_there_are_none_of(weights):
-    features = np.full((4, 2), 30.0)
+    features = np.full((4, 2), 1.5)  # many of the trial's units stand for these
     if weights is not None:
         features[:2] = 0.0  # like the trial's, of no weight
-    found = moved(features, scores=SCORES, weights=weights)
+    found = moved(features, scores=SCORES, weights=weights, threshold=0.5)
     assert found.flagged_share == 1
+    assert found.flagged.all() == (weights is None)
     assert found.reweighted is None
     assert found.inside_draws is None
     assert list(found.tidy()["term"]) == ["average, model"]

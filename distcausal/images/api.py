@@ -136,7 +136,8 @@ def image_effects(
     reference
         Two arms to compare, untreated first, where treatment is not 0 and 1.
     missing
-        ``"raise"`` or ``"drop"`` units that lack an outcome or a covariate.
+        ``"raise"`` or ``"drop"`` units that lack a finite outcome or covariate; those
+        without an arm, a key or a cluster are refused either way.
     levels
         Quantile levels at which distributions are read; default 0.01, ..., 0.99, of
         curves known at some levels only those within.

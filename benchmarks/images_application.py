@@ -39,7 +39,12 @@ FREE = ("x2", "x4", "x6")
 HELD_OUT = 82
 PARTS = ("facts", "trial", "semisynthetic")
 BLOCKS = (150, 80, 40, 20)
-SETTINGS = ((256, 500), (512, 500), (512, 1_500))  # filters; steps of the search
+SETTINGS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "512 filters": {"n_filters": 512},
+    "1,500 steps": {"steps": 1_500},
+    "1,500 steps, no intercepts of places": {"steps": 1_500, "image_intercepts": False},
+}
 
 
 def as_data(units: pd.DataFrame) -> dc.RandomDistributions:
@@ -151,17 +156,18 @@ def semisynthetic(units: pd.DataFrame, source: Any, choices: int) -> None:
     """Errors on places not seen, over random choices of them."""
     keys = source.keys
     rows = []
-    for filters, steps in SETTINGS:
+    for label, given in SETTINGS.items():
         options = {
-            "encoder": dc.RandomConvFeatures(n_filters=filters),
-            "engine": dc.SVI(steps=steps),
+            "encoder": dc.RandomConvFeatures(n_filters=given.get("n_filters", 256)),
+            "engine": dc.SVI(steps=given.get("steps", 500)),
+            "image_intercepts": given.get("image_intercepts"),
         }
         found = []
         for seed in range(choices):
             left = np.random.default_rng(seed).permutation(keys)[:HELD_OUT]
             found.append(held_out(units, source, np.sort(left), options))
         cells = [mean_and_error(column, 3) for column in np.transpose(found)]
-        rows.append([f"{filters} filters, {steps:,} steps", *cells, str(choices)])
+        rows.append([label, *cells, str(choices)])
     print_table(
         [
             "setting", "ARI", "AUC", "PEHE, places", "PEHE, units",

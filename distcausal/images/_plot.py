@@ -50,6 +50,7 @@ _TALL = 0.62  # of a row, the height of a density
 _BELOW = 0.14  # of a row, by which the design's interval lies under the density
 _POINTS = 256
 _SEEN = (0.005, 0.995)  # quantiles between which a density is drawn
+_FIFTHS = 5
 _OUTCOME = "units of the outcome"
 
 
@@ -200,7 +201,8 @@ def draw_calibration(found: Calibration, *, ax: Axes | None, confidence: float) 
     bars = axes.errorbar(
         predicted, score, margin, fmt="o", color=INK, markersize=5, capsize=3, zorder=4
     )
-    bars.set_label(f"Fifths of the units, {percent(confidence)} interval")
+    joined = "" if len(frame) == _FIFTHS else ", like ones joined"
+    bars.set_label(f"Fifths of the units{joined}, {percent(confidence)} interval")
     for part in (*bars[1], *bars[2]):
         part.set(color=EDGE, linewidth=1.6)
     titled(

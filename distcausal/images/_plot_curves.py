@@ -14,7 +14,7 @@ from distcausal._base.figure import (
     AXIS,
     DASHED,
     HUES,
-    legend_of,
+    legend_above,
     percent,
     prepared,
     titled,
@@ -35,11 +35,11 @@ def draw_effects(curves: ClusterCurves, ax: Axes | None, confidence: float) -> A
     """Draw design-based curves with uniform bands, the model's beside them."""
     axes = prepared(ax)
     zero_line(axes)
-    title = f"Each band covers its whole curve with {percent(confidence)} confidence"
     if curves.levels.size == 1:
         _numbers(axes, curves, confidence)
-        titled(axes, "Cluster", _EFFECT, title)
+        titled(axes, "Cluster", _EFFECT, f"{percent(confidence)} intervals")
         return axes
+    title = f"Each band covers its whole curve with {percent(confidence)} confidence"
     low, high = curves.band(confidence)
     for k in np.flatnonzero(~curves.collapsed):
         hue, levels = HUES[k % len(HUES)], curves.levels
@@ -89,6 +89,6 @@ def draw_laws(curves: ClusterCurves, ax: Axes | None) -> Axes:
 
 def _levels(ax: Axes, up: str, title: str | None) -> None:
     """Labels, margins and legend of curves."""
-    titled(ax, "Quantile level", up, title)
+    titled(ax, "Quantile level", up)
     ax.margins(x=0.015)
-    legend_of(ax)
+    legend_above(ax, columns=2, title=title)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["draw_estimates", "draw_parts", "draw_splits", "draw_units"]
 
 _ROW = 0.38  # inches per estimate
+_SMALL_P = 0.01  # p-values below this need a scale of powers of ten to be seen
+_SMALLEST = 1e-16  # drawn; zero has no place on that scale
 
 
 def draw_estimates(
@@ -101,11 +103,19 @@ def draw_splits(test: EffectHomogeneity, *, ax: Axes | None) -> Axes:
     axes = prepared(ax)
     each = np.sort(test.plot_data()["p_value"].to_numpy(float))
     order = np.arange(1, len(each) + 1)
-    (dots,) = axes.plot(order, each, "o", color=INK, markersize=5, zorder=3)
+    shown = np.maximum(each, _SMALLEST)
+    (dots,) = axes.plot(order, shown, "o", color=INK, markersize=5, zorder=3)
     dots.set_label("Each split on its own")
-    whole = axes.axhline(test.p_value, color=EARTH, linewidth=1.6, zorder=2)
+    whole = axes.axhline(
+        max(test.p_value, _SMALLEST), color=EARTH, linewidth=1.6, zorder=2
+    )
     whole.set(linestyle=DASHED, label=f"All splits together: {_p(test.p_value)}")
-    axes.set_ylim(-0.03, 1.03)
+    least = max(min(float(each[0]), test.p_value), _SMALLEST)
+    if least < _SMALL_P:
+        axes.set_yscale("log")
+        axes.set_ylim(least / 3, 2.0)
+    else:
+        axes.set_ylim(-0.03, 1.03)
     axes.set_xlim(0.4, len(each) + 0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     against = {"ordered": "effects rise as predicted", "any": "effects differ"}

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["draw_effects", "draw_map"]
 
 _SIZE = (6.0, 4.9)  # inches
+_FILLED = 0.7  # of the width, by the map
+_FLAT, _AROUND = 1.5, 0.9  # inches: the least height of a map, what is above and below
+_BAR, _MOST_BAR = 0.04, 5.0  # of the map's width, times this at most if it is tall
 _GREY, _PAPER = "#9a9a9a", "#f2f2f2"
 _EFFECT = "Effect (units of the outcome)"
 _LEAST, _MOST, _INKED = 8.0, 45.0, 9e3  # areas of markers, squared points
@@ -35,15 +38,20 @@ _LEAST, _MOST, _INKED = 8.0, 45.0, 9e3  # areas of markers, squared points
 
 def draw_map(result: Transport, ax: Axes | None) -> Axes:
     """Draw effects at their places, as a raster where these fill a grid."""
-    axes = prepared(ax, _SIZE)
     assert result.coords is not None
+    across, up = np.maximum(np.ptp(result.coords, axis=0), 1e-12)
+    tall = float(np.clip(_SIZE[0] * _FILLED * up / across, _FLAT, _SIZE[1] - _AROUND))
+    axes = prepared(ax, (_SIZE[0], tall + _AROUND))
     shown = np.where(result.flagged, np.nan, result.mean)
     grid = _grid(result.coords, shown)
     draw = _points if grid is None else _raster
     drawn = draw(axes, result, shown, grid)
     axes.set_aspect("equal")
-    bar = axes.figure.colorbar(drawn, ax=axes)
-    bar.set_label(_EFFECT, fontsize=SMALL + 1)
+    # Beside the map and as tall, which a bar of the figure's own layout is not.
+    thick = _BAR * float(np.clip(up / across, 1.0, _MOST_BAR))
+    beside = axes.inset_axes((1.0 + thick, 0.0, thick, 1.0))
+    bar = axes.figure.colorbar(drawn, cax=beside)
+    bar.set_label(_EFFECT.replace(" (", "\n("), fontsize=SMALL + 1)
     bar.ax.tick_params(labelsize=SMALL, color=AXIS)
     titled(axes, "x", "y")
     if result.flagged.any():

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Calibration", "calibration"]
 
 _BINS = 5
+_ALIKE = 0.02  # of the range of predictions, within which fifths are joined
 _DOUBLINGS = 40
 
 
@@ -75,7 +76,7 @@ class Calibration(Result):
         Folds with and without a statistic, over all splits, first folds not counted.
     bins
         Mean prediction, mean score, its standard error, and share of units by fifths of
-        the prediction, shape ``(bin, 4)``.
+        the prediction, shape ``(bin, 4)``; those of like predictions are joined.
     combine
         ``"mean"`` or ``"median"`` over splits.
     settings
@@ -395,14 +396,33 @@ def _binned(scores: Scores) -> np.ndarray:
             rank = _middle_rank(scores.effect[split, inside], scores.weights[inside])
             place = np.minimum((_BINS * rank).astype(int), _BINS - 1)
             member[split, inside, place] = 1.0
+    member = member @ _joined(*_summed(member, scores))
+    mass, total = _summed(member, scores)
     found = pooled(member, scores.score, scores.weights, scores.group)
-    mass = np.einsum("sik,i->k", member, scores.weights)
-    total = np.einsum("sik,si,i->k", member, scores.effect, scores.weights)
     error = np.sqrt(np.diag(found.covariance()[0]))[:-1]
-    held = mass > 0
-    predicted = total[held] / mass[held]
-    columns = (predicted, found.estimate[:-1, 0][held], error[held], found.share[held])
+    columns = (total / mass, found.estimate[:-1, 0], error, found.share)
     return np.column_stack(columns)
+
+
+def _summed(member: np.ndarray, scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """Weight in each bin, and its product with the predictions there."""
+    mass = np.einsum("sik,i->k", member, scores.weights)
+    return mass, np.einsum("sik,si,i->k", member, scores.effect, scores.weights)
+
+
+def _joined(mass: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Which bins go into which, ``(bin, bin kept)``: those of like predictions join.
+
+    Where the model is sure of clusters, units of one cluster have one prediction, and
+    dots of several fifths would lie on one another.
+    """
+    held = np.flatnonzero(mass > 0)
+    predicted = total[held] / mass[held]
+    apart = np.abs(np.diff(predicted)) > _ALIKE * np.ptp(predicted)
+    place = np.append(0, np.cumsum(apart))
+    joined = np.zeros((len(mass), place[-1] + 1))
+    joined[held, place] = 1.0
+    return joined
 
 
 def _middle_rank(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

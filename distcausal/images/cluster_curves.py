@@ -109,11 +109,20 @@ class ClusterCurves(Result):
 
         Below alpha exactly where the uniform band excludes zero somewhere.
         """
+        if self.levels.size == 1:
+            return read_only(self._pointwise()[1][:, 0])
         found = np.full(self.clusters, np.nan)
         for k in np.flatnonzero(~self.collapsed):
             most = float(np.abs(_ratio(self.effect[k], self.std_error[k])).max())
             found[k] = rank_p_value(most, self.sups[:, k])
         return read_only(found)
+
+    def _pointwise(self) -> Ends:
+        """Studentised effects and their p-values, ``(cluster, level)``."""
+        from scipy.special import stdtr
+
+        statistic = _ratio(self.effect, self.std_error)
+        return statistic, 2 * stdtr(self.df[:-1, None], -np.abs(statistic))
 
     def conf_int(self, confidence: float = 0.95) -> Ends:
         """Ends of intervals that cover one level each, ``(cluster, level)``."""
@@ -134,7 +143,8 @@ class ClusterCurves(Result):
             Coverage.
         over
             ``"levels"``: each band covers the curve of its cluster with that
-            probability. ``"clusters"``: all bands together do.
+            probability; of one level that is the interval of `conf_int`, and nothing
+            needs drawing. ``"clusters"``: all bands together do.
 
         Raises
         ------
@@ -142,6 +152,8 @@ class ClusterCurves(Result):
             If ``confidence`` is not in (0, 1), or there are too few draws for it.
         """
         check_choice("over", over, ("levels", "clusters"))
+        if self.levels.size == 1 and over == "levels":
+            return self.conf_int(confidence)
         used = np.flatnonzero(~self.collapsed)
         factor = np.full(self.clusters, np.nan)
         own = self.sups[:, used]
@@ -211,15 +223,14 @@ class ClusterCurves(Result):
         model_conf_high.
         """
         import pandas as pd
-        from scipy.special import stdtr
 
         count = self.levels.size
-        statistic = _ratio(self.effect, self.std_error)
+        statistic, p_value = self._pointwise()
         columns = {
             "estimate": self.effect,
             "std_error": self.std_error,
             "statistic": statistic,
-            "p_value": 2 * stdtr(self.df[:-1, None], -np.abs(statistic)),
+            "p_value": p_value,
         }
         low, high = self.conf_int(confidence)
         band_low, band_high = self.band(confidence)
@@ -314,10 +325,16 @@ class ClusterCurves(Result):
             columns=("", "level", "effect", "std. error", "low", "high"),
             rows=tuple(rows),
             notes=(
-                f"low and high: uniform {100 * confidence:g}% band over all levels of "
-                "a cluster, errors clustered by group.",
+                f"low and high: {self._covering(confidence)}, errors clustered by "
+                "group.",
             ),
         )
+
+    def _covering(self, confidence: float) -> str:
+        """What the ends of bands cover, in words."""
+        if self.levels.size == 1:
+            return f"{100 * confidence:g}% intervals"
+        return f"uniform {100 * confidence:g}% band over all levels of a cluster"
 
     def _selected(self) -> np.ndarray:
         """Places of the levels shown in a summary."""

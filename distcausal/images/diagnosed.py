@@ -184,11 +184,19 @@ class Diagnostics(Result):
         -------
         The axes.
         """
-        from distcausal._base.figure import AXIS, DASHED, INK, prepared, titled
+        from distcausal._base.figure import (
+            AXIS,
+            DASHED,
+            INK,
+            legend_above,
+            prepared,
+            titled,
+        )
 
         axes = prepared(ax)
-        axes.plot(self.stretch, self.log_likelihood, color=INK, linewidth=1.7)
-        axes.axvline(1.0, color=AXIS, linewidth=0.8, linestyle=DASHED)
+        (line,) = axes.plot(self.stretch, self.log_likelihood, color=INK, linewidth=1.7)
+        line.set_label("Likelihood, all else as fitted")
+        axes.axvline(1.0, color=AXIS, linewidth=0.8, linestyle=DASHED, label="The fit")
         top = float(self.log_likelihood.max())
         axes.set_ylim(max(float(self.log_likelihood.min()), top - 30), top + 2)
         titled(
@@ -196,6 +204,8 @@ class Diagnostics(Result):
             "Effects stretched around their mean by",
             "Log likelihood less that of the fit",
         )
+        title = "Differences between clusters: none at 0, as fitted at 1"
+        legend_above(axes, columns=2, title=title)
         return axes
 
 

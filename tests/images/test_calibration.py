@@ -171,6 +171,16 @@ def test_fifths_hold_a_fifth_each_and_rise_where_effects_do():
     assert frame["score"].iloc[-1] - frame["score"].iloc[0] > 1.5
 
 
+def test_fifths_of_like_predictions_are_joined():
+    scores = example_scores(gap=2.0, units=1000)
+    sure = (scores.effect > np.median(scores.effect)).astype(float)
+    sure += 1e-3 * np.random.default_rng(0).random(sure.shape)
+    frame = calibration(scores._replace(effect=sure)).plot_data()
+    assert (np.diff(frame["predicted"]) > 0.02).all()
+    assert len(frame) < 5
+    assert np.isclose(frame["share"].sum(), 1.0)
+
+
 def test_several_outcomes_are_refused():
     with pytest.raises(DesignError, match="needs a scalar outcome; this one has 2"):
         calibration(oracle.random_scores(0, outcomes=2))

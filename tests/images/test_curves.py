@@ -80,6 +80,8 @@ def test_numbers_and_point_masses_have_the_effects_of_the_scalar_path(seed):
         assert_allclose(curves.effect, np.tile(design.estimate, count), rtol=1e-12)
         assert_allclose(curves.std_error, np.tile(design.std_error, count), rtol=1e-12)
     assert_allclose(plain.conf_int()[0], design.conf_int()[0], rtol=1e-12)
+    for end, same in zip(plain.band(0.9), design.conf_int(0.9), strict=True):
+        assert_allclose(end, same, rtol=1e-12)
 
 
 @given(SEEDS)
@@ -287,6 +289,9 @@ def test_figures_show_every_cluster():
     for kind, named in (("effect", 3), ("laws", 4)):
         ax = curves.plot(kind=kind)
         assert len(ax.get_legend().get_texts()) == named
+        ax.figure.canvas.draw()
+        below = ax.get_legend().get_window_extent().y0
+        assert below >= ax.get_window_extent().y1
         assert sum(len(line.get_xdata()) == 99 for line in ax.lines) == 4
         plt.close(ax.figure)
     with pytest.raises(DesignError, match="'effect', 'laws'"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -452,6 +454,15 @@ def test_splits_are_drawn_in_order_with_the_test_that_combines_them():
     assert_allclose(each[:, 1], np.sort(test.split_p_values))
     whole = line(ax, f"All splits together: p = {test.p_value:.3f}")
     assert_allclose(whole[:, 1], test.p_value)
+
+
+def test_small_p_values_of_splits_are_seen():
+    test = effect_homogeneity(fitted(gap=0.2).scores)
+    tiny = np.full(len(test.split_p_values), 1e-6)
+    tiny[0] = 0.0
+    ax = replace(test, split_p_values=tiny, p_value=1e-7).plot(axes())
+    assert ax.get_yscale() == "log"
+    assert 0 < ax.get_ylim()[0] < line(ax, "Each split on its own")[:, 1].min()
 
 
 def test_parts_of_effects_are_drawn_as_standard_deviations():

@@ -328,6 +328,10 @@ def test_maps_are_points_or_rasters_and_leave_flagged_images_out_of_the_colours(
     assert np.isnan(np.ma.filled(mesh.get_array(), np.nan)).sum() >= 9
     (said,) = raster.get_legend().get_texts()
     assert said.get_text().startswith("Unlike images of the trial")
+    raster.figure.canvas.draw()
+    (bar,) = raster.child_axes
+    heights = [part.get_window_extent().height for part in (bar, raster)]
+    assert heights[0] == pytest.approx(heights[1])
     points = moved(features[:-1], coords=coords[:-1]).plot()
     assert len(points.collections) == 2
     assert moved(features).plot().get_xlabel().startswith("Effect")

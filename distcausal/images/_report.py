@@ -33,6 +33,7 @@ _NOISE = {
     "common": "the same everywhere",
     "arm_cluster": "by arm and cluster",
 }
+_WITHOUT_NOISE = ("bernoulli", "poisson")  # the mean says all
 _MODEL = ("share", "effect", "low", "high")
 _DESIGN = ("share", "effect", "std err", "low", "high")
 _APART = 2.0  # standard errors between implied and estimated average worth a note
@@ -104,6 +105,8 @@ def _size_pairs(fit: ImageEffects) -> Pairs:
     encoder = str(fit.encoder.name)
     if len(encoder) > _LONGEST_NAME:
         encoder = encoder[: _LONGEST_NAME - 3] + "..."
+    noisy = fit.model.family.name not in _WITHOUT_NOISE
+    noise = (("Noise", _NOISE[fit.model.variance]),) if noisy else ()
     return (
         ("Units", str(len(fit.trial.ids))),
         ("Images", str(len(fit.keys))),
@@ -112,7 +115,7 @@ def _size_pairs(fit: ImageEffects) -> Pairs:
         ("Clusters", str(fit.posterior.clusters)),
         ("Encoder", encoder),
         ("Family", fit.model.family.name),
-        ("Noise", _NOISE[fit.model.variance]),
+        *noise,
         ("Engine", fit.model.engine.name),
     )
 
@@ -148,7 +151,14 @@ def _slopes(line: Calibration) -> str:
 def _meaning(fit: ImageEffects) -> list[str]:
     """What the columns are."""
     one = fit.outcome.scalar
-    what = "" if one else " Effects are on the mean; the curves are in curves()."
+    given = fit.settings.get("levels") is not None
+    over = "the average of the quantiles at levels=" if given else "the mean"
+    what = (
+        ""
+        if one
+        else f" Effects are on {over} of each unit's distribution; the "
+        "p-value of equal effects is for whole curves: fit.curves()."
+    )
     return [
         "Model: posterior means; the intervals take the likelihood at its word and can "
         f"be too short.{what}",

@@ -15,6 +15,7 @@ from distcausal.errors import InferenceWarning
 from distcausal.images._frames import glance, implied_draws, tidy, to_dict, to_frame
 from distcausal.images._report import summary_table
 from distcausal.images.calibration import calibration
+from distcausal.images.families import as_family
 from distcausal.images.homogeneity import effect_homogeneity
 from tests.images.result_doubles import DRAWS, UNITS, fitted
 
@@ -196,10 +197,28 @@ def test_average_that_the_model_misses_is_named_in_standard_errors():
     assert f"{distance:.1f} standard errors" in notes(moved)
 
 
+@pytest.mark.parametrize(
+    ("family", "noisy"), [("normal", 1), ("bernoulli", 0), ("poisson", 0)]
+)
+def test_noise_is_told_of_families_that_have_some(family, noisy):
+    fit = fitted()
+    fit = replace(fit, model=replace(fit.model, family=as_family(family)))
+    named = [name for name, _ in summary_table(fit).left]
+    assert named.count("Noise") == noisy
+
+
+def test_levels_that_were_asked_for_are_named():
+    fit = fitted(outcomes=2)
+    fit = replace(fit, settings={**fit.settings, "levels": (0.5,)})
+    assert "the average of the quantiles at levels=" in notes(fit)
+
+
 def test_distributions_are_reported_by_their_mean():
     fit = fitted(outcomes=2)
     table = summary_table(fit)
-    assert "Effects are on the mean" in " ".join(table.notes)
+    said = " ".join(table.notes)
+    assert "Effects are on the mean of each unit's distribution" in said
+    assert "is for whole curves: fit.curves()" in said
     mean = fit.scores._replace(
         score=fit.scores.score[..., :1], score_before=fit.scores.score_before[..., :1]
     )

@@ -166,12 +166,8 @@ def transport_features(
     new = novelty(trial.features, features, rule=rule, seed=seed)
     flagged = new > threshold
     each = _each(posterior, features, share, ~flagged, confidence)
-    by_image = np.bincount(trial.image, trial.weights, len(trial.keys))
     inside = share * ~flagged
-    target = inside if inside.any() else share
-    region = tilt(trial.features, by_image, target @ features / target.sum())
-    carried = trial.weights * region.factor[trial.image]
-    effective = float(carried.sum() ** 2 / (carried**2).sum())
+    region, effective = _stand_ins(trial, features, inside if inside.any() else share)
     _warn_flagged(flagged, threshold)
     reweighted = _reweighted(scores, trial, region) if inside.any() else None
     if reweighted is not None and effective < _FEW:
@@ -280,6 +276,16 @@ def _each(
         average,
         within / part if part > 0 else within,
     )
+
+
+def _stand_ins(
+    trial: Trial, features: np.ndarray, target: np.ndarray
+) -> tuple[Tilt, float]:
+    """Weights that make the trial like a region, and how many units they amount to."""
+    by_image = np.bincount(trial.image, trial.weights, len(trial.keys))
+    region = tilt(trial.features, by_image, target @ features / target.sum())
+    carried = trial.weights * region.factor[trial.image]
+    return region, float(carried.sum() ** 2 / (carried**2).sum())
 
 
 def _reweighted(

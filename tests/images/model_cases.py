@@ -70,6 +70,18 @@ def case(seed, layout, active=None, whole=False):
     return Case(0.7 * rng.normal(size=model.count(layout)), evidence, lane, layout)
 
 
+def lane_for(layout, ready, units):
+    """Lane of units of weight one, in the units that their family made ready."""
+    return case(0, layout).lane._replace(
+        weights=np.ones(units),
+        centre=ready.shift,
+        scale=ready.scale,
+        prior_level=ready.level,
+        prior_effect=ready.effect,
+        ate=np.array([0.0, 1.0, 0.0]),
+    )
+
+
 def regression(units=200):
     """One cluster, where the effect's posterior is about that of a linear model.
 
@@ -83,14 +95,7 @@ def regression(units=200):
     treatment = np.tile([0.0, 1.0], units // 2)
     outcome = (0.5 * treatment + rng.normal(size=units))[:, None]
     ready = layout.family.prepare(outcome, treatment, np.ones(units))
-    lane = case(0, layout).lane._replace(
-        weights=np.ones(units),
-        centre=ready.shift,
-        scale=ready.scale,
-        prior_level=ready.level,
-        prior_effect=ready.effect,
-        ate=np.array([0.0, 1.0, 0.0]),
-    )
+    lane = lane_for(layout, ready, units)
     evidence = Evidence(
         features=rng.normal(size=(units, FEATURES)),
         image=np.arange(units),

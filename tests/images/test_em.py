@@ -179,15 +179,7 @@ def simulated(seed, units=400, gap=2.0):
     outcome = 0.5 * covariates[:, 0] + gap * cluster * treatment
     outcome = (outcome + rng.normal(size=units))[:, None]
     ready = layout.family.prepare(outcome, treatment, np.ones(units))
-    base = of.case(0, layout)
-    lane = base.lane._replace(
-        weights=np.ones(units),
-        centre=ready.shift,
-        scale=ready.scale,
-        prior_level=ready.level,
-        prior_effect=ready.effect,
-        ate=np.array([0.0, 1.0, 0.0]),
-    )
+    lane = of.lane_for(layout, ready, units)
     evidence = of.Evidence(
         features=features,
         image=np.arange(units),
